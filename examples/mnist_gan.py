@@ -1,0 +1,180 @@
+"""Trains a GAN on handwritten digits, and shows what it learns.
+
+    python examples/mnist_gan.py                                MNIST, 20 epochs, into runs/mnist_gan
+    python examples/mnist_gan.py --resume                       go on where that run stopped
+    python examples/mnist_gan.py --loss hinge --out runs/hinge
+
+Read it from the top: the networks, the training, the data, the command line.
+"""
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from minigan import (
+    Adam, BatchNorm, Dense, Flatten, Hinge, LeakyReLU, LeastSquares, Minimax, NonSaturating, Reshape,
+    Run, Sequential, Tanh, Wasserstein, backend_module, clip_weights, discriminator_step, draw_digits,
+    generator_step, load, load_mnist, save_animation, save_curves, save_grid, save_samples, to_device,
+    to_host)
+
+LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
+          "hinge": Hinge, "wasserstein": Wasserstein}
+
+
+def build_networks(latent_dim, rng):
+    """G: noise (N, latent_dim) -> images (N, 28, 28, 1) in [-1, 1].  D: images -> scores (N, 1)."""
+    generator = Sequential(
+        Dense(latent_dim, 256, rng), LeakyReLU(0.2),
+        Dense(256, 512, rng), BatchNorm(512), LeakyReLU(0.2),
+        Dense(512, 1024, rng), BatchNorm(1024), LeakyReLU(0.2),
+        Dense(1024, 784, rng), Tanh(), Reshape(28, 28, 1))
+    discriminator = Sequential(
+        Flatten(),
+        Dense(784, 512, rng), LeakyReLU(0.2),
+        Dense(512, 256, rng), LeakyReLU(0.2),
+        Dense(256, 1, rng))
+    return generator, discriminator
+
+
+def train(args, images, saved=None):
+    """Trains from the start, or from a saved state; leaves a checkpoint and pictures in args.out."""
+    # Each purpose has a random stream of its own, so that, say, a picture does not change the training.
+    weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
+    generator, discriminator = build_networks(args.latent_dim, weights_rng)
+    generator.to(args.backend)
+    discriminator.to(args.backend)
+    generator_adam = Adam(generator.parameters(), args.lr, beta1=0.5, beta2=0.999)
+    discriminator_adam = Adam(discriminator.parameters(), args.lr, beta1=0.5, beta2=0.999)
+    loss = LOSSES[args.loss]()
+
+    run = Run(args.out, {"generator": generator, "discriminator": discriminator, "noise": noise_rng,
+                         "generator_adam": generator_adam, "discriminator_adam": discriminator_adam},
+              arguments={name: getattr(args, name) for name in REMEMBERED},
+              columns=["D loss", "G loss", "D(x)", "D(G(z))"])
+    if saved:
+        run.load_state_dict(saved)
+
+    z_shown = noise(picture_rng, 64, args)
+    started = time.perf_counter()
+    for epoch in run.epochs(images, args.batch_size, args.epochs, args.steps, args.seed):
+        for x_real in run.batches():
+            x_real = to_device(x_real, args.backend)
+            # (1) Update D: tell real from fake.
+            d_loss, d_real, d_fake = discriminator_step(
+                generator, discriminator, discriminator_adam, loss, x_real,
+                noise(noise_rng, args.batch_size, args))
+            if args.loss == "wasserstein":
+                clip_weights(discriminator.parameters(), 0.01)
+            # (2) Update G: make D take fake for real.
+            g_loss, _ = generator_step(
+                generator, discriminator, generator_adam, loss, noise(noise_rng, args.batch_size, args))
+            run.log(d_loss, g_loss, d_real, d_fake)
+        save_grid(args.out / f"samples_epoch_{epoch + 1:03}.png", sample(generator, z_shown))
+    seconds = time.perf_counter() - started
+
+    save_grid(args.out / "samples.png", sample(generator, z_shown))
+    save_curves(args.out / "losses.png", np.array(run.history), run.steps_per_epoch)
+    save_animation(args.out / "training.gif", sorted(args.out.glob("samples_epoch_*.png")))
+    if args.save_samples:
+        z = noise(picture_rng, args.save_samples, args)
+        save_samples(args.out / "samples.npz", sample(generator, z))
+    print(f"{run.steps} steps done, the last ones in {seconds:.1f} s. In {args.out}: "
+          + ", ".join(sorted(file.name for file in args.out.iterdir() if "epoch" not in file.name)))
+    if run.interrupted:
+        print(f"Interrupted. To go on: python {sys.argv[0]} --resume --out {args.out}")
+
+
+def noise(rng, count, args):
+    """z ~ N(0, 1), float32 (count, latent_dim): drawn on the host, so that all backends see the same."""
+    return to_device(rng.standard_normal((count, args.latent_dim), np.float32), args.backend)
+
+
+def sample(generator, z):
+    """Images in [0, 1], float32 (N, 28, 28), from noise z (N, latent_dim), some at a time."""
+    x = np.concatenate([to_host(generator(z[i:i + 500])) for i in range(0, len(z), 500)])
+    return (x[..., 0] + 1) / 2
+
+
+def load_images(args):
+    """uint8 images (N, 28, 28), and which they are: "mnist" or "digits"."""
+    if args.data != "digits":
+        try:
+            images, _ = load_mnist(args.data_dir)
+            print(f"data: MNIST, {len(images)} images")
+            return images, "mnist"
+        except OSError as error:
+            if args.data == "mnist":
+                raise
+            print(f"{error}.\nWithout MNIST, ", end="")
+    print("data: BUILT-IN DIGITS, drawn by a program")
+    return draw_digits(512 if args.dry_run else 60000, np.random.default_rng(args.seed))[0], "digits"
+
+
+# What a checkpoint remembers of the command line; on --resume all but the last two must stay.
+REMEMBERED = ("data", "loss", "batch_size", "lr", "latent_dim", "seed", "epochs", "data_dir")
+
+
+def parse(argv, **defaults):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--data", choices=["auto", "mnist", "digits"], default="auto",
+        help="MNIST, or the built-in digits; auto: MNIST if it is there or can be downloaded")
+    add("--data-dir", metavar="DIR", help="where the MNIST files are")
+    add("--loss", choices=LOSSES, default="nonsaturating", help="the adversarial loss")
+    add("--epochs", type=positive(int), default=20, metavar="N", help="passes over the data")
+    add("--steps", type=positive(int), metavar="N", help="stop after N training steps")
+    add("--batch-size", type=positive(int), default=64, metavar="N", help="images per step")
+    add("--lr", type=positive(float), default=2e-4, help="Adam's learning rate")
+    add("--latent-dim", type=positive(int), default=100, metavar="N", help="size of the noise z")
+    add("--seed", type=int, default=0, help="of all random numbers")
+    add("--out", type=Path, default="runs/mnist_gan", metavar="DIR", help="where all output goes")
+    add("--resume", action="store_true", help="go on from the checkpoint in --out")
+    add("--save-samples", type=positive(int), metavar="N", help="also write N samples, samples.npz")
+    add("--backend", choices=["numpy", "cupy"], default="numpy", help="the CPU, or a GPU")
+    add("--dry-run", action="store_true", help="a few steps, into a temporary folder: does it work?")
+    parser.set_defaults(**defaults)
+    return parser.parse_args(argv)
+
+
+def positive(kind):
+    def parse_positive(text):
+        if (value := kind(text)) <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+    return parse_positive
+
+
+def main(argv=None):
+    args = parse(argv)
+    if args.dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            args.data, args.epochs, args.out = "digits", 2, Path(folder)
+            train(args, load_images(args)[0])
+        return
+    checkpoint, saved = args.out / "checkpoint.npz", None
+    try:
+        if args.resume:
+            saved = load(checkpoint)
+            args = parse(argv, **saved["arguments"])  # what is not given stays as it was
+        elif checkpoint.exists():
+            raise ValueError(f"{checkpoint} exists: go on with --resume, or choose another --out")
+        backend_module(args.backend)
+        images, args.data = load_images(args)
+        for name in REMEMBERED[:-2] if saved else ():
+            if getattr(args, name) != saved["arguments"][name]:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}, but {checkpoint} "
+                                 f"was trained with {saved['arguments'][name]}: choose another --out")
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+    try:
+        train(args, images, saved)
+    except FloatingPointError as error:
+        sys.exit(f"error: {error}. {checkpoint} is as it was")
+
+
+if __name__ == "__main__":
+    main()

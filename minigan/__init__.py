@@ -1,0 +1,21 @@
+"""minigan: generative adversarial networks from scratch, every gradient written by hand."""
+from minigan.backend import array_module, backend_module, to_device, to_host
+from minigan.layer import Layer, Parameter, Sequential
+from minigan.dense import Dense
+from minigan.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.shape import Flatten, Reshape
+from minigan.losses import (
+    AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein,
+    binary_cross_entropy_with_logits, mean_absolute_error, mean_squared_error)
+from minigan.train import discriminator_step, generator_step
+from minigan.optimizers import SGD, Adam, RMSprop, clip_weights
+from minigan.norm import BatchNorm, LayerNorm
+from minigan.noise import Dropout, GaussianNoise
+from minigan.gradcheck import (
+    GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)
+from minigan.data import batches, load_mnist, read_idx, to_float, to_uint8
+from minigan.digits import draw_digits
+from minigan.checkpoint import load, save, whole_file
+from minigan.pictures import (
+    image_grid, save_animation, save_curves, save_grid, save_samples)
+from minigan.run import Run

@@ -1,0 +1,65 @@
+"""Activations: one function of one number, applied to each element; dx = f'(x) dy.
+
+All four remember y rather than x: f' can be read off y, and y is kept by the next layer anyway.
+"""
+from minigan.backend import array_module
+from minigan.layer import Layer
+
+
+class ReLU(Layer):
+    """y = max(x, 0),  f' = 1 where y > 0, else 0.  x, y (N, ...)."""
+
+    def forward(self, x, train=True):
+        xp = array_module(x)
+        y = xp.maximum(x, xp.zeros_like(x))  # np.maximum(x, 0) takes three times as long
+        return y, y
+
+    def input_grad(self, dy, y):
+        return dy * (y > 0)
+
+    def sides(self, y):
+        return [y > 0]
+
+
+class LeakyReLU(Layer):
+    """y = max(x, a x),  f' = 1 where y > 0, else a = negative_slope, 0 < a < 1.  x, y (N, ...)."""
+
+    def __init__(self, negative_slope=0.2):
+        if not 0 < negative_slope < 1:
+            raise ValueError(f"LeakyReLU takes 0 < negative_slope < 1, got {negative_slope}: "
+                             "for 0 use ReLU()")
+        self.negative_slope = negative_slope
+
+    def forward(self, x, train=True):
+        y = array_module(x).maximum(x, self.negative_slope * x)
+        return y, y
+
+    def input_grad(self, dy, y):
+        a = self.negative_slope
+        # Arithmetic, since np.where stumbles over every unpredictable branch (4 to 8 times as slow).
+        return dy * ((y > 0).astype(dy.dtype) * (1 - a) + a)
+
+    def sides(self, y):
+        return [y > 0]
+
+
+class Tanh(Layer):
+    """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in (-1, 1)."""
+
+    def forward(self, x, train=True):
+        y = array_module(x).tanh(x)
+        return y, y
+
+    def input_grad(self, dy, y):
+        return dy * (1 - y * y)
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in (0, 1)."""
+
+    def forward(self, x, train=True):
+        y = (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows
+        return y, y
+
+    def input_grad(self, dy, y):
+        return dy * y * (1 - y)

@@ -1,0 +1,31 @@
+"""The dense (fully connected) layer: one matrix product forward, two backward."""
+import numpy as np
+
+from minigan.layer import Layer, Parameter
+
+
+class Dense(Layer):
+    """y = x W + b
+
+    x (N, D), W (D, M), b (M,), y (N, M). W starts as N(0, std^2), std = in_features ** -0.5 unless
+    it is given, so that y varies as much as x; b starts at 0.
+    """
+
+    def __init__(self, in_features, out_features, rng=None, std=None):
+        self.in_features = in_features
+        self.out_features = out_features
+        std = in_features ** -0.5 if std is None else std
+        self.W = Parameter.normal((in_features, out_features), std, rng)
+        self.b = Parameter(np.zeros(out_features, np.float32))
+
+    def forward(self, x, train=True):
+        self.check_input(x, x.ndim == 2 and x.shape[1] == self.in_features,
+                         f"(N, {self.in_features})", ": put Flatten() in front" * (x.ndim > 2))
+        return x @ self.W.value + self.b.value, x
+
+    def input_grad(self, dy, x):
+        return dy @ self.W.value.T
+
+    def add_param_grads(self, dy, x):
+        self.W.grad += x.T @ dy
+        self.b.grad += dy.sum(axis=0)

@@ -1,0 +1,55 @@
+"""Layers that disturb x while training and pass it on unchanged in use: Dropout, GaussianNoise.
+
+Their random numbers are drawn on the host and then moved, so that CPU and GPU see the same ones.
+"""
+import numpy as np
+
+from minigan.backend import array_module
+from minigan.layer import Layer
+
+
+class Dropout(Layer):
+    """y = m x,  m = 0 with probability p, else 1 / (1 - p);  in use y = x.  x, y, m (N, ...).
+
+    Because of the factor 1 / (1 - p) the mean of y is x in both modes. 0 <= p < 1.
+    Source: Srivastava et al. 2014.
+    """
+
+    def __init__(self, p=0.5, rng=None):
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout takes a probability 0 <= p < 1, got {p}")
+        self.p = p
+        self.rng = rng or np.random.default_rng()
+
+    def forward(self, x, train=True):
+        if not train:
+            return x, None
+        kept = self.rng.random(x.shape, dtype=np.float32) >= self.p
+        mask = array_module(x).asarray(kept, dtype=x.dtype) / (1 - self.p)
+        return x * mask, mask
+
+    def input_grad(self, dy, mask):
+        return dy if mask is None else dy * mask
+
+
+class GaussianNoise(Layer):
+    """y = x + std e,  e ~ N(0, 1);  in use y = x.  x, y, e (N, ...).
+
+    Put in front of a discriminator ("instance noise") it keeps real and fake from being separable.
+    Source: Sonderby et al. 2017.
+    """
+
+    def __init__(self, std, rng=None):
+        if std < 0:
+            raise ValueError(f"GaussianNoise takes std >= 0, got {std}")
+        self.std = std
+        self.rng = rng or np.random.default_rng()
+
+    def forward(self, x, train=True):
+        if not train:
+            return x, None
+        e = self.rng.standard_normal(x.shape, dtype=np.float32)
+        return x + self.std * array_module(x).asarray(e, dtype=x.dtype), None
+
+    def input_grad(self, dy, _):
+        return dy

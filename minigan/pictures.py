@@ -1,0 +1,73 @@
+"""Pictures of a training: grids of samples, curves of its log, an animation of its grids.
+
+Images are float (N, H, W) in [0, 1]. matplotlib draws, and is imported only when a picture is made.
+Each file is written whole or not at all.
+"""
+import numpy as np
+
+from minigan.checkpoint import whole_file
+
+
+def image_grid(images, columns=8, gap=2):
+    """Lays images (N, H, W) row by row into one array, with a grey gap between them."""
+    count, height, width = images.shape
+    rows = -(-count // columns)
+    cells = np.full((rows * columns, height + gap, width + gap), 0.25)
+    cells[:count, :height, :width] = images
+    grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
+    return grid.reshape(rows * (height + gap), columns * (width + gap))[:-gap, :-gap]
+
+
+def save_grid(path, images, columns=8, zoom=3):
+    """Writes image_grid(images) as a PNG, each pixel as zoom x zoom."""
+    from matplotlib.image import imsave
+    grid = image_grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    with whole_file(path) as part:
+        imsave(part, grid, cmap="gray", vmin=0, vmax=1, format="png")
+
+
+def save_samples(path, images):
+    """Writes images as the member "images", float32 (N, H, W), of an .npz file."""
+    with whole_file(path) as part, open(part, "wb") as file:
+        np.savez_compressed(file, images=images.astype(np.float32))
+
+
+def save_curves(path, history, steps_per_epoch):
+    """Draws history, (steps, 4): D loss, G loss, D(x), D(G(z)), against epochs, as a PNG.
+
+    Pale lines are single steps, strong ones running means over a hundredth of the run.
+    """
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    losses, outputs = figure.subplots(2, 1, sharex=True)
+    window = max(1, len(history) // 100)
+    epochs = np.arange(1, len(history) + 1) / steps_per_epoch
+    for axes, column, label in [(losses, 0, "D loss"), (losses, 1, "G loss"),
+                                (outputs, 2, "D(x), of real images"),
+                                (outputs, 3, "D(G(z)), of generated images")]:
+        smooth = np.convolve(history[:, column], np.full(window, 1 / window), "valid")
+        axes.plot(epochs, history[:, column], f"C{column}", alpha=0.25, linewidth=0.5)
+        axes.plot(epochs[window - 1:], smooth, f"C{column}", label=label)
+    for axes, title in [(losses, "Losses"), (outputs, "What the discriminator says")]:
+        axes.set_title(title)
+        axes.legend()
+        axes.grid(alpha=0.3)
+    outputs.set_xlabel("epoch")
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=120)
+
+
+def save_animation(path, pictures, seconds_per_picture=0.4):
+    """Shows the PNG files `pictures`, all of one size, one after another as a GIF."""
+    from matplotlib.animation import PillowWriter
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+    frames = [imread(picture) for picture in pictures]
+    height, width = frames[0].shape[:2]
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    writer = PillowWriter(fps=1 / seconds_per_picture)
+    with whole_file(path) as part, writer.saving(figure, part, dpi=100):
+        shown = figure.figimage(frames[0])
+        for frame in frames + [frames[-1]] * 4:  # the last one stays a while
+            shown.set_data(frame)
+            writer.grab_frame()

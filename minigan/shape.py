@@ -1,0 +1,30 @@
+"""Layers that only change the shape: forward and backward are each other's inverse."""
+import math
+
+from minigan.layer import Layer
+
+
+class Flatten(Layer):
+    """y[n] = x[n] as one row.  x (N, ...), y (N, D) with D the product of the axes after the first."""
+
+    def forward(self, x, train=True):
+        return x.reshape(len(x), -1), x.shape
+
+    def input_grad(self, dy, x_shape):
+        return dy.reshape(x_shape)
+
+
+class Reshape(Layer):
+    """y[n] = x[n] as an array of the given shape.  x (N, ...), y (N, *shape): Reshape(28, 28, 1)."""
+
+    def __init__(self, *shape):
+        self.shape = shape
+
+    def forward(self, x, train=True):
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"{self} takes x with {math.prod(self.shape)} numbers per example, "
+                             f"got {tuple(x.shape)}")
+        return x.reshape(len(x), *self.shape), x.shape
+
+    def input_grad(self, dy, x_shape):
+        return dy.reshape(x_shape)

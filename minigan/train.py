@@ -1,0 +1,47 @@
+"""The two steps of GAN training: the algorithm, and the heart of this library.
+
+    z --G.forward--> x_fake --D.forward--> s_fake --loss--> value
+            dz   <--  dx_fake  <--D.input_grad--  ds_fake <--'
+             '-- not needed      '-- G.add_param_grads
+
+Each step takes only the halves of backward that it needs. D learns from the scores' gradients and
+nobody asks for the gradient at the images; in G's step D only relays the gradient, and D's own
+gradients stay untouched: no "detach", no "requires_grad", no labels.
+"""
+
+
+def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, penalty=None):
+    """(1) Update D: tell real from fake. Returns loss value, mean D(x), mean D(G(z)).
+
+    x_real: a batch of images; z: noise (N, latent). optimizer holds D's parameters. penalty, if
+    given, is called as penalty(discriminator, x_real, x_fake), adds its own gradients to D's and
+    returns its value, which is added to the loss value. D(x) is loss.output of the scores, before
+    the update. All three are 0-d arrays on the network's device: float(...) them when you log.
+    Source: Goodfellow et al. 2014, algorithm 1.
+    """
+    x_fake, _ = generator.forward(z)
+    s_real, cache_real = discriminator.forward(x_real)
+    s_fake, cache_fake = discriminator.forward(x_fake)
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    discriminator.zero_grad()
+    discriminator.add_param_grads(ds_real, cache_real)
+    discriminator.add_param_grads(ds_fake, cache_fake)
+    if penalty is not None:
+        value = value + penalty(discriminator, x_real, x_fake)
+    optimizer.step()
+    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+
+
+def generator_step(generator, discriminator, optimizer, loss, z):
+    """(2) Update G: make D take fake for real. Returns loss value, mean D(G(z)).
+
+    z: noise (N, latent). optimizer holds G's parameters. Both results as in discriminator_step.
+    """
+    x_fake, cache_generator = generator.forward(z)
+    s_fake, cache_discriminator = discriminator.forward(x_fake)
+    value, ds_fake = loss.generator(s_fake)
+    dx_fake = discriminator.input_grad(ds_fake, cache_discriminator)
+    generator.zero_grad()
+    generator.add_param_grads(dx_fake, cache_generator)
+    optimizer.step()
+    return value, loss.output(s_fake).mean()
