@@ -1,7 +1,7 @@
 """Trains a GAN on handwritten digits, and shows what it learns.
 
-    python examples/mnist_gan.py                                MNIST, 20 epochs, into runs/mnist_gan
-    python examples/mnist_gan.py --resume                       go on where that run stopped
+    python examples/mnist_gan.py                             MNIST, 20 epochs, to runs/mnist_gan
+    python examples/mnist_gan.py --resume                    go on where that run stopped
     python examples/mnist_gan.py --loss hinge --out runs/hinge
 
 Read it from the top: the networks, the training, the data, the command line.
@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from minigan import (
-    Adam, BatchNorm, Dense, Flatten, Hinge, LeakyReLU, LeastSquares, Minimax, NonSaturating, Reshape,
-    Run, Sequential, Tanh, Wasserstein, backend_module, clip_weights, discriminator_step, draw_digits,
-    generator_step, load, load_mnist, save_animation, save_curves, save_grid, save_samples, to_device,
-    to_host)
+    Adam, BatchNorm, Dense, Flatten, Hinge, LeakyReLU, LeastSquares, Minimax, NonSaturating,
+    Reshape, Run, Sequential, Tanh, Wasserstein, backend_module, clip_weights, discriminator_step,
+    draw_digits, generator_step, load, load_mnist, save_animation, save_curves, save_grid,
+    save_samples, to_device, to_host)
 
 LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
           "hinge": Hinge, "wasserstein": Wasserstein}
@@ -39,21 +39,32 @@ def build_networks(latent_dim, rng):
     return generator, discriminator
 
 
+def noise(rng, count, args):
+    """z ~ N(0, 1), float32 (count, latent_dim), drawn on the host: all backends see the same."""
+    return to_device(rng.standard_normal((count, args.latent_dim), np.float32), args.backend)
+
+
+def sample(generator, z):
+    """Images in [0, 1], float32 (N, 28, 28), from noise z (N, latent_dim), some at a time."""
+    x = np.concatenate([to_host(generator(z[i:i + 500])) for i in range(0, len(z), 500)])
+    return (x[..., 0] + 1) / 2
+
+
 def train(args, images, saved=None):
-    """Trains from the start, or from a saved state; leaves a checkpoint and pictures in args.out."""
-    # Each purpose has a random stream of its own, so that, say, a picture does not change the training.
+    """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
+    # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
     generator, discriminator = build_networks(args.latent_dim, weights_rng)
     generator.to(args.backend)
     discriminator.to(args.backend)
-    generator_adam = Adam(generator.parameters(), args.lr, beta1=0.5, beta2=0.999)
-    discriminator_adam = Adam(discriminator.parameters(), args.lr, beta1=0.5, beta2=0.999)
+    adam_g = Adam(generator.parameters(), args.lr, beta1=0.5, beta2=0.999)
+    adam_d = Adam(discriminator.parameters(), args.lr, beta1=0.5, beta2=0.999)
     loss = LOSSES[args.loss]()
 
-    run = Run(args.out, {"generator": generator, "discriminator": discriminator, "noise": noise_rng,
-                         "generator_adam": generator_adam, "discriminator_adam": discriminator_adam},
-              arguments={name: getattr(args, name) for name in REMEMBERED},
-              columns=["D loss", "G loss", "D(x)", "D(G(z))"])
+    run = Run(args.out, columns=["D loss", "G loss", "D(x)", "D(G(z))"],
+              parts={"generator": generator, "discriminator": discriminator,
+                     "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng},
+              arguments={name: getattr(args, name) for name in REMEMBERED})
     if saved:
         run.load_state_dict(saved)
 
@@ -63,14 +74,14 @@ def train(args, images, saved=None):
         for x_real in run.batches():
             x_real = to_device(x_real, args.backend)
             # (1) Update D: tell real from fake.
+            z = noise(noise_rng, args.batch_size, args)
             d_loss, d_real, d_fake = discriminator_step(
-                generator, discriminator, discriminator_adam, loss, x_real,
-                noise(noise_rng, args.batch_size, args))
+                generator, discriminator, adam_d, loss, x_real, z)
             if args.loss == "wasserstein":
                 clip_weights(discriminator.parameters(), 0.01)
             # (2) Update G: make D take fake for real.
-            g_loss, _ = generator_step(
-                generator, discriminator, generator_adam, loss, noise(noise_rng, args.batch_size, args))
+            z = noise(noise_rng, args.batch_size, args)
+            g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)
             run.log(d_loss, g_loss, d_real, d_fake)
         save_grid(args.out / f"samples_epoch_{epoch + 1:03}.png", sample(generator, z_shown))
     seconds = time.perf_counter() - started
@@ -81,21 +92,10 @@ def train(args, images, saved=None):
     if args.save_samples:
         z = noise(picture_rng, args.save_samples, args)
         save_samples(args.out / "samples.npz", sample(generator, z))
-    print(f"{run.steps} steps done, the last ones in {seconds:.1f} s. In {args.out}: "
-          + ", ".join(sorted(file.name for file in args.out.iterdir() if "epoch" not in file.name)))
+    print(f"{run.steps} steps in all, those of now in {seconds:.1f} s. In {args.out}: "
+          + ", ".join(sorted(f.name for f in args.out.iterdir() if "epoch" not in f.name)))
     if run.interrupted:
         print(f"Interrupted. To go on: python {sys.argv[0]} --resume --out {args.out}")
-
-
-def noise(rng, count, args):
-    """z ~ N(0, 1), float32 (count, latent_dim): drawn on the host, so that all backends see the same."""
-    return to_device(rng.standard_normal((count, args.latent_dim), np.float32), args.backend)
-
-
-def sample(generator, z):
-    """Images in [0, 1], float32 (N, 28, 28), from noise z (N, latent_dim), some at a time."""
-    x = np.concatenate([to_host(generator(z[i:i + 500])) for i in range(0, len(z), 500)])
-    return (x[..., 0] + 1) / 2
 
 
 def load_images(args):
@@ -108,72 +108,81 @@ def load_images(args):
         except OSError as error:
             if args.data == "mnist":
                 raise
-            print(f"{error}.\nWithout MNIST, ", end="")
-    print("data: BUILT-IN DIGITS, drawn by a program")
-    return draw_digits(512 if args.dry_run else 60000, np.random.default_rng(args.seed))[0], "digits"
+            print(f"{error}.\nNo MNIST, so: ", end="")
+    count = 512 if args.dry_run else 60000
+    print(f"data: BUILT-IN DIGITS, {count} images drawn by a program")
+    return draw_digits(count, np.random.default_rng(args.seed))[0], "digits"
 
 
-# What a checkpoint remembers of the command line; on --resume all but the last two must stay.
+# What a checkpoint remembers of the command line. --resume takes it up, and all but the last two
+# must stay as they were.
 REMEMBERED = ("data", "loss", "batch_size", "lr", "latent_dim", "seed", "epochs", "data_dir")
+
+
+def number(kind, least):
+    """A type for argparse: an int or a float that is at least `least`."""
+    def parse_number(text):
+        if not least <= (value := kind(text)) < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} up")
+        return value
+    parse_number.__name__ = kind.__name__
+    return parse_number
 
 
 def parse(argv, **defaults):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add = parser.add_argument
+    add, count = parser.add_argument, {"type": number(int, 1), "metavar": "N"}
     add("--data", choices=["auto", "mnist", "digits"], default="auto",
         help="MNIST, or the built-in digits; auto: MNIST if it is there or can be downloaded")
-    add("--data-dir", metavar="DIR", help="where the MNIST files are")
+    add("--data-dir", metavar="DIR", help="where the four MNIST files are")
     add("--loss", choices=LOSSES, default="nonsaturating", help="the adversarial loss")
-    add("--epochs", type=positive(int), default=20, metavar="N", help="passes over the data")
-    add("--steps", type=positive(int), metavar="N", help="stop after N training steps")
-    add("--batch-size", type=positive(int), default=64, metavar="N", help="images per step")
-    add("--lr", type=positive(float), default=2e-4, help="Adam's learning rate")
-    add("--latent-dim", type=positive(int), default=100, metavar="N", help="size of the noise z")
-    add("--seed", type=int, default=0, help="of all random numbers")
-    add("--out", type=Path, default="runs/mnist_gan", metavar="DIR", help="where all output goes")
+    add("--epochs", default=20, help="passes over the data", **count)
+    add("--steps", help="stop after N training steps", **count)
+    add("--batch-size", default=64, help="images per step", **count)
+    add("--lr", type=number(float, 1e-12), default=2e-4, help="Adam's learning rate")
+    add("--latent-dim", default=100, help="size of the noise z", **count)
+    add("--seed", type=number(int, 0), default=0, help="of all random numbers")
+    add("--out", type=Path, default="runs/mnist_gan", metavar="DIR", help="where the output goes")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
-    add("--save-samples", type=positive(int), metavar="N", help="also write N samples, samples.npz")
+    add("--save-samples", help="also write N generated images to samples.npz", **count)
     add("--backend", choices=["numpy", "cupy"], default="numpy", help="the CPU, or a GPU")
-    add("--dry-run", action="store_true", help="a few steps, into a temporary folder: does it work?")
+    add("--dry-run", action="store_true", help="some steps in a temporary folder: does it work?")
     parser.set_defaults(**defaults)
     return parser.parse_args(argv)
 
 
-def positive(kind):
-    def parse_positive(text):
-        if (value := kind(text)) <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
-        return value
-    return parse_positive
+def prepare(argv, scratch):
+    """The arguments, the images and, with --resume, the saved state."""
+    args, saved = parse(argv), None
+    backend_module(args.backend)
+    if args.dry_run:
+        args.data, args.epochs, args.out, args.resume = "digits", 2, Path(scratch), False
+    checkpoint = args.out / "checkpoint.npz"
+    if args.resume:
+        saved = load(checkpoint)
+        args = parse(argv, **saved["arguments"])
+    elif checkpoint.exists():
+        raise FileExistsError(f"{checkpoint} exists: add --resume, or choose another --out")
+    images, args.data = load_images(args)
+    for name in REMEMBERED[:-2] if saved else ():
+        old, new = saved["arguments"][name], getattr(args, name)
+        if old != new:
+            raise ValueError(f"{checkpoint} was trained with --{name.replace('_', '-')} {old}, not "
+                             f"{new}: leave it out to go on, or start anew in another --out")
+    return args, images, saved
 
 
 def main(argv=None):
-    args = parse(argv)
-    if args.dry_run:
-        with tempfile.TemporaryDirectory() as folder:
-            args.data, args.epochs, args.out = "digits", 2, Path(folder)
-            train(args, load_images(args)[0])
-        return
-    checkpoint, saved = args.out / "checkpoint.npz", None
-    try:
-        if args.resume:
-            saved = load(checkpoint)
-            args = parse(argv, **saved["arguments"])  # what is not given stays as it was
-        elif checkpoint.exists():
-            raise ValueError(f"{checkpoint} exists: go on with --resume, or choose another --out")
-        backend_module(args.backend)
-        images, args.data = load_images(args)
-        for name in REMEMBERED[:-2] if saved else ():
-            if getattr(args, name) != saved["arguments"][name]:
-                raise ValueError(f"--{name.replace('_', '-')} is {getattr(args, name)}, but {checkpoint} "
-                                 f"was trained with {saved['arguments'][name]}: choose another --out")
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
-    try:
-        train(args, images, saved)
-    except FloatingPointError as error:
-        sys.exit(f"error: {error}. {checkpoint} is as it was")
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            args, images, saved = prepare(argv, scratch)
+        except (OSError, ValueError, ImportError, RuntimeError) as error:
+            sys.exit(f"error: {error}")
+        try:
+            train(args, images, saved)
+        except FloatingPointError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from minigan.norm import BatchNorm, LayerNorm
 from minigan.noise import Dropout, GaussianNoise
 from minigan.gradcheck import (
     GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)
-from minigan.data import batches, load_mnist, read_idx, to_float, to_uint8
+from minigan.data import batches, load_mnist, read_idx, to_float
 from minigan.digits import draw_digits
-from minigan.checkpoint import load, save, whole_file
+from minigan.checkpoint import load, save
 from minigan.pictures import (
     image_grid, save_animation, save_curves, save_grid, save_samples)
 from minigan.run import Run

@@ -36,7 +36,7 @@ class LeakyReLU(Layer):
 
     def input_grad(self, dy, y):
         a = self.negative_slope
-        # Arithmetic, since np.where stumbles over every unpredictable branch (4 to 8 times as slow).
+        # Arithmetic: np.where stumbles over unpredictable branches and is 4 to 8 times as slow.
         return dy * ((y > 0).astype(dy.dtype) * (1 - a) + a)
 
     def sides(self, y):
@@ -55,7 +55,8 @@ class Tanh(Layer):
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in (0, 1)."""
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in (0, 1).
+    """
 
     def forward(self, x, train=True):
         y = (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows

@@ -8,9 +8,8 @@ import sys
 
 import numpy as np
 
-# Fresh arrays are slow when the C library returns their pages to the system and faults them in again
-# (17 times for a LeakyReLU of 3 MB). Freeing one block of just under 32 MiB, glibc's largest
-# threshold, teaches it to keep the pages of smaller ones.
+# Fresh arrays are slow when the C library hands their pages back and faults them in again. To free
+# one block of just under 32 MiB, glibc's largest threshold, teaches it to keep smaller ones.
 np.empty(2**25 - 2**16, np.uint8)
 
 
@@ -46,13 +45,13 @@ def backend_module(backend):
             f'backend "cupy" needs CuPy, which cannot be imported ({error}): install it with '
             'pip install -e ".[cuda12]" for CUDA 12, or ".[cuda13]" for CUDA 13') from error
     if not cupy.cuda.is_available():
-        raise RuntimeError(f"CuPy {cupy.__version__} is installed but finds no usable GPU: see what "
-                           'nvidia-smi says of the driver, or choose backend "numpy"')
+        raise RuntimeError(f"CuPy {cupy.__version__} is installed but finds no usable GPU: see "
+                           'what nvidia-smi says of the driver, or choose backend "numpy"')
     return cupy
 
 
 def to_device(x, backend):
-    """x as an array of the backend ("numpy", "cupy", or the module); x itself if it is one already."""
+    """x as an array of the backend ("numpy", "cupy", or the module); x itself if it is one."""
     xp = backend_module(backend)
     return to_host(x) if xp is np else xp.asarray(x)
 

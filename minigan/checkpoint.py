@@ -2,33 +2,15 @@
 
 It is nested as you like, e.g. {"generator": generator.state_dict(), "noise":
 rng.bit_generator.state, "step": 938}. Arrays become members of the .npz under the path of their
-keys; the rest is one JSON text beside them, so that reading a stranger's file runs none of its code.
+keys, and the rest is one JSON text beside them: to read a stranger's file runs none of its code.
 """
 import json
-import os
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from minigan.backend import to_host
-
-
-@contextmanager
-def whole_file(path):
-    """`with whole_file(path) as part:` write to part; it becomes path only if all goes well.
-
-    Until then an older file of that name stays as it was. Missing folders are created.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+from minigan.files import whole_file
 
 
 def save(path, state):
@@ -49,8 +31,6 @@ def save(path, state):
     text = json.dumps(take_arrays(state, ""))
     with whole_file(path) as part, open(part, "wb") as file:
         np.savez(file, json=np.array(text), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load(path):

@@ -60,7 +60,7 @@ class Layer:
         yield prefix, self
 
     def named_parameters(self):
-        """Pairs (name, Parameter) in a fixed order; in a Sequential the names are "0.W", "0.b", ..."""
+        """Pairs (name, Parameter) in a fixed order; in a Sequential named "0.W", "0.b", ..."""
         return [(prefix + name, value) for prefix, layer in self.walk()
                 for name, value in vars(layer).items() if isinstance(value, Parameter)]
 
@@ -78,7 +78,7 @@ class Layer:
         return self._replace_arrays(lambda array: to_device(array, backend))
 
     def astype(self, dtype):
-        """Casts the same arrays: np.float32 to train, np.float64 to check gradients; returns self."""
+        """Casts the same arrays: np.float32 to train, np.float64 to check; returns self."""
         return self._replace_arrays(lambda array: array.astype(dtype))
 
     def _replace_arrays(self, function):
@@ -110,7 +110,7 @@ class Layer:
         for name in own.keys() | state.keys():
             here, there = (getattr(arrays.get(name), "shape", "absent") for arrays in (own, state))
             if here != there:
-                raise ValueError(f"{name} has shape {here} in this network and {there} in the state "
+                raise ValueError(f"{name} has shape {here} in this network, {there} in the state "
                                  "to load: build the network with the arguments it was saved with")
         for name, array in own.items():
             array[...] = to_device(state[name], array_module(array))
@@ -144,8 +144,8 @@ class Layer:
 class Sequential(Layer):
     """Layers one after another: y = layers[-1](... layers[1](layers[0](x))).
 
-    The chain rule, and all of backpropagation: dy goes back through the layers in reverse, each with
-    the cache of its own forward pass. The cache of a Sequential is the list of theirs.
+    The chain rule, and all of backpropagation: dy goes back through the layers in reverse, each
+    with the cache of its own forward pass. The cache of a Sequential is the list of theirs.
     """
 
     def __init__(self, *layers):

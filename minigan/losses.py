@@ -42,8 +42,8 @@ class AdversarialLoss:
 class Minimax(AdversarialLoss):
     """D: -mean log p(s_real) - mean log(1 - p(s_fake)),  G: mean log(1 - p(s_fake)),  p = sigmoid.
 
-    The value function of the first GAN. G's gradient -p(s_fake) / N vanishes where D is sure that
-    it sees a fake ("saturates"), which is where G needs it most. Source: Goodfellow et al. 2014, eq. 1.
+    The value function of the first GAN. G's gradient -p(s_fake) / N vanishes ("saturates") where D
+    is sure that it sees a fake, where G needs it most. Source: Goodfellow et al. 2014, eq. 1.
     """
 
     def discriminator(self, s_real, s_fake):
@@ -63,8 +63,8 @@ class NonSaturating(AdversarialLoss):
     """D: -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))] - mean log(1 - p(s_fake)),
     G: -mean log p(s_fake),  p = sigmoid,  t = 1 - label_smoothing.
 
-    G's gradient -(1 - p(s_fake)) / N is largest where D is sure. Sources: Goodfellow et al. 2014,
-    section 3; one-sided label smoothing: Salimans et al. 2016, section 3.4. 0 <= label_smoothing < 1.
+    G's gradient -(1 - p(s_fake)) / N is largest where D is sure. 0 <= label_smoothing < 1.
+    Sources: Goodfellow et al. 2014, section 3; label smoothing: Salimans et al. 2016, section 3.4.
     """
 
     def __init__(self, label_smoothing=0.0):

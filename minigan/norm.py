@@ -80,8 +80,8 @@ class BatchNorm(_Norm):
 class LayerNorm(_Norm):
     """y = gamma (x - mean) / sqrt(var + eps) + beta,  mean and var of each example by itself.
 
-    x, y (N, ..., C): over all axes but the first; gamma, beta (C,). The same in training and in use.
-    No example sees another: this is the norm for a critic with a gradient penalty.
+    x, y (N, ..., C): over all axes but the first; gamma, beta (C,). The same in training and in
+    use. No example sees another: this is the norm for a critic with a gradient penalty.
     Source: Ba, Kiros and Hinton 2016.
     """
 

@@ -1,8 +1,8 @@
 """Optimizers: how a gradient becomes an update. Each `update` is its paper's formula, line by line.
 
-All parameters of an optimizer are laid into one flat array, and their gradients into another; every
-`parameter.value` and `.grad` becomes a view into these. So a step is a few operations on long arrays
-instead of many on short ones.
+All parameters of an optimizer are laid into one flat array, and their gradients into another; each
+`parameter.value` and `.grad` becomes a view into these. So a step is a few operations on long
+arrays instead of many on short ones.
 """
 import math
 
@@ -23,6 +23,8 @@ class Optimizer:
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError(f"{type(self).__name__} got no parameters: pass net.parameters()")
+        if len(set(map(id, self.parameters))) < len(self.parameters):
+            raise ValueError(f"{type(self).__name__} got a parameter twice: pass each one once")
         if lr <= 0 or weight_decay < 0:
             raise ValueError(f"{type(self).__name__} takes lr > 0 and weight_decay >= 0, "
                              f"got lr={lr}, weight_decay={weight_decay}")
@@ -72,13 +74,14 @@ class Optimizer:
         return {"steps": self.steps, **{name: self.state[name].copy() for name in self.slots}}
 
     def load_state_dict(self, state):
-        """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs."""
+        """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs.
+        """
         for name in self.slots:
             size = state[name].size if name in state else "absent"
             if size != self.value.size:
-                raise ValueError(f"{type(self).__name__}'s state {name!r} has size {self.value.size} "
-                                 f"here and {size} in the state to load: use the same networks and "
-                                 "optimizer as when it was saved")
+                raise ValueError(
+                    f"{type(self).__name__}'s {name!r} has size {self.value.size} here, {size} in "
+                    "the state to load: use the same networks and optimizer as when it was saved")
         for name in self.slots:
             self.state[name][...] = to_device(state[name], array_module(self.value))
         self.steps = int(state["steps"])
@@ -148,7 +151,7 @@ class Adam(Optimizer):
 
 
 def clip_weights(parameters, limit):
-    """Clips every value to [-limit, limit], in place. Source: Arjovsky et al. 2017 (limit = 0.01)."""
+    """Clips each value to [-limit, limit], in place. Source: Arjovsky et al. 2017 (limit 0.01)."""
     if limit <= 0:
         raise ValueError(f"clip_weights takes limit > 0, got {limit}")
     for p in parameters:

@@ -5,7 +5,7 @@ Each file is written whole or not at all.
 """
 import numpy as np
 
-from minigan.checkpoint import whole_file
+from minigan.files import whole_file
 
 
 def image_grid(images, columns=8, gap=2):

@@ -1,4 +1,4 @@
-"""A training run: its place in the data, its log, its checkpoint; interrupted and resumed at will.
+"""A training run: its place in the data, its log, its checkpoint; to interrupt and resume at will.
 
     run = Run(folder, parts, arguments, columns)
     for epoch in run.epochs(images, batch_size, epochs):
@@ -8,7 +8,7 @@
         ...                                  a picture; by now the checkpoint is written
 
 A resumed run computes what an uninterrupted one would have computed, bit for bit on the CPU: the
-checkpoint holds all that training changes, and an epoch's order follows from the seed and the epoch.
+checkpoint holds all that training changes, and an epoch's order follows from seed and epoch.
 """
 import signal
 import sys
@@ -36,8 +36,8 @@ class Run:
         self.interrupted = False
 
     def epochs(self, images, batch_size, epochs, steps=None, seed=0):
-        """Generates the epochs, from 0, that are still to come, until `epochs` epochs or `steps` steps
-        are done in all, or Ctrl-C is pressed: it lets the step finish and the checkpoint be written.
+        """Generates the numbers, from 0, of the epochs still to come, until `epochs` epochs or
+        `steps` steps are done in all. Ctrl-C ends it too, after the step and its checkpoint.
         """
         self._images, self._batch_size, self._seed = images, batch_size, seed
         self.steps_per_epoch = len(images) // batch_size
@@ -46,7 +46,7 @@ class Run:
 
         def interrupt(*_):
             self.interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C stops at once
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one stops at once
         before = signal.signal(signal.SIGINT, interrupt)
         try:
             while self.steps < self._end and not self.interrupted:
@@ -55,8 +55,8 @@ class Run:
             signal.signal(signal.SIGINT, before)
 
     def batches(self):
-        """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], with a progress
-        bar, and then writes the checkpoint."""
+        """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
+        progress bar, and then writes the checkpoint."""
         from tqdm import tqdm
         epoch, done = divmod(self.steps, self.steps_per_epoch)
         order_rng = np.random.default_rng([self._seed, epoch])
@@ -87,9 +87,12 @@ class Run:
             self.history.append([float(value) for value in values])
             if not np.isfinite(self.history[-1]).all():
                 numbers = ", ".join(map("{} {}".format, self.columns, self.history[-1]))
-                raise FloatingPointError(f"training diverged at step {len(self.history)}: {numbers}")
+                good = f"is {self.checkpoint}" if self.checkpoint.exists() else "is not yet there"
+                raise FloatingPointError(f"training diverged: step {len(self.history)}, {numbers}; "
+                                         f"the last good checkpoint {good}")
         self._unseen = []
-        return ", ".join(map("{} {:.3f}".format, self.columns, np.mean(self.history[-100:], axis=0)))
+        means = np.mean(self.history[-100:], axis=0)
+        return ", ".join(map("{} {:.3f}".format, self.columns, means))
 
     def state_dict(self):
         """All of it, as `save` takes it."""

@@ -5,7 +5,7 @@ from minigan.layer import Layer
 
 
 class Flatten(Layer):
-    """y[n] = x[n] as one row.  x (N, ...), y (N, D) with D the product of the axes after the first."""
+    """y[n] = x[n] as one row.  x (N, ...), y (N, D), D the product of all axes but the first."""
 
     def forward(self, x, train=True):
         return x.reshape(len(x), -1), x.shape
@@ -15,7 +15,7 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """y[n] = x[n] as an array of the given shape.  x (N, ...), y (N, *shape): Reshape(28, 28, 1)."""
+    """y[n] = x[n] in the given shape.  x (N, ...), y (N, *shape), as in Reshape(28, 28, 1)."""
 
     def __init__(self, *shape):
         self.shape = shape

@@ -1,0 +1,40 @@
+"""Generates digits from a checkpoint of mnist_gan.py.
+
+    python examples/generate.py runs/mnist_gan/checkpoint.npz --count 100 --out digits.png
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from mnist_gan import build_networks, number, sample
+
+from minigan import load, save_grid, save_samples
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint.npz")
+    parser.add_argument("--count", type=number(int, 1), default=64, metavar="N", help="how many")
+    parser.add_argument("--out", type=Path, default="digits.png", metavar="FILE",
+                        help=".png: a picture; .npz: `images`, float32 (N, 28, 28) in [0, 1]")
+    parser.add_argument("--seed", type=number(int, 0), default=0, help="other seeds, other digits")
+    args = parser.parse_args(argv)
+    writers = {".png": save_grid, ".npz": save_samples}
+    if args.out.suffix not in writers:
+        parser.error(f"--out takes a file .png or .npz, got {args.out}")
+    try:
+        saved = load(args.checkpoint)
+        latent_dim = saved["arguments"]["latent_dim"]
+        generator, _ = build_networks(latent_dim, np.random.default_rng(0))
+        generator.load_state_dict(saved["generator"])
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"error: {error}")
+    z = np.random.default_rng(args.seed).standard_normal((args.count, latent_dim), np.float32)
+    writers[args.out.suffix](args.out, sample(generator, z))
+    print(f"{args.count} digits in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
