@@ -94,7 +94,7 @@ def draw_digits(count, rng, labels=None):
         for k, strokes in enumerate(ways):
             chosen = np.flatnonzero((labels == digit) & ((taste * len(ways)).astype(int) == k))
             for start in range(0, len(chosen), CHUNK):
-                chunk = chosen[start : start + CHUNK]
+                chunk = chosen[start:start + CHUNK]
                 points = _points_by_hand(strokes, len(chunk), rng)
                 images[chunk] = _ink(*_spots_on_curves(strokes, points), rng)
     return images, labels

@@ -22,7 +22,8 @@ FORMULAS = {  # D's value and G's, as the papers write them
     "Minimax()": (lambda r, f: -np.log(p(r)).mean() - np.log(1 - p(f)).mean(),
                   lambda f: np.log(1 - p(f)).mean()),
     "NonSaturating(label_smoothing=0.0)": (
-        lambda r, f: -np.log(p(r)).mean() - np.log(1 - p(f)).mean(), lambda f: -np.log(p(f)).mean()),
+        lambda r, f: -np.log(p(r)).mean() - np.log(1 - p(f)).mean(),
+        lambda f: -np.log(p(f)).mean()),
     "NonSaturating(label_smoothing=0.1)": (
         lambda r, f: (-(0.9 * np.log(p(r)) + 0.1 * np.log(1 - p(r))).mean()
                       - np.log(1 - p(f)).mean()),
