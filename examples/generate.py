@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mnist_gan import build_networks, number, sample
+from mnist_gan import number, sample
+from networks import NETWORKS
 
 from minigan import load, save_grid, save_samples
 
@@ -27,7 +28,7 @@ def main(argv=None):
     try:
         saved = load(args.checkpoint)
         latent_dim = saved["arguments"]["latent_dim"]
-        generator, _ = build_networks(latent_dim, np.random.default_rng(0))
+        generator, _ = NETWORKS[saved["arguments"]["arch"]](latent_dim, np.random.default_rng(0))
         generator.load_state_dict(saved["generator"])
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"error: {error}")

@@ -2,9 +2,9 @@
 
     python examples/mnist_gan.py                             MNIST, 20 epochs, to runs/mnist_gan
     python examples/mnist_gan.py --resume                    go on where that run stopped
-    python examples/mnist_gan.py --loss hinge --out runs/hinge
+    python examples/mnist_gan.py --arch dcgan --loss hinge --out runs/dcgan_hinge
 
-Read it from the top: the networks, the training, the data, the command line.
+Read it from the top: the training, the data, the command line; the networks are in networks.py.
 """
 import argparse
 import sys
@@ -13,30 +13,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from networks import NETWORKS
 
 from minigan import (
-    Adam, BatchNorm, Dense, Flatten, Hinge, LeakyReLU, LeastSquares, Minimax, NonSaturating,
-    Reshape, Run, Sequential, Tanh, Wasserstein, backend_module, clip_weights, discriminator_step,
-    draw_digits, generator_step, load, load_mnist, save_animation, save_curves, save_grid,
-    save_samples, to_device, to_host)
+    Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
+    clip_weights, discriminator_step, draw_digits, generator_step, load, load_mnist, save_animation,
+    save_curves, save_grid, save_samples, to_device, to_host)
 
 LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
           "hinge": Hinge, "wasserstein": Wasserstein}
-
-
-def build_networks(latent_dim, rng):
-    """G: noise (N, latent_dim) -> images (N, 28, 28, 1) in [-1, 1].  D: images -> scores (N, 1)."""
-    generator = Sequential(
-        Dense(latent_dim, 256, rng), LeakyReLU(0.2),
-        Dense(256, 512, rng), BatchNorm(512), LeakyReLU(0.2),
-        Dense(512, 1024, rng), BatchNorm(1024), LeakyReLU(0.2),
-        Dense(1024, 784, rng), Tanh(), Reshape(28, 28, 1))
-    discriminator = Sequential(
-        Flatten(),
-        Dense(784, 512, rng), LeakyReLU(0.2),
-        Dense(512, 256, rng), LeakyReLU(0.2),
-        Dense(256, 1, rng))
-    return generator, discriminator
 
 
 def noise(rng, count, args):
@@ -54,7 +39,7 @@ def train(args, images, saved=None):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
-    generator, discriminator = build_networks(args.latent_dim, weights_rng)
+    generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng)
     generator.to(args.backend)
     discriminator.to(args.backend)
     adam_g = Adam(generator.parameters(), args.lr, beta1=0.5, beta2=0.999)
@@ -116,7 +101,8 @@ def load_images(args):
 
 # What a checkpoint remembers of the command line. --resume takes it up, and all but the last two
 # must stay as they were.
-REMEMBERED = ("data", "loss", "batch_size", "lr", "latent_dim", "seed", "epochs", "data_dir")
+REMEMBERED = (
+    "data", "arch", "loss", "batch_size", "lr", "latent_dim", "seed", "epochs", "data_dir")
 
 
 def number(kind, least):
@@ -136,6 +122,7 @@ def parse(argv, **defaults):
     add("--data", choices=["auto", "mnist", "digits"], default="auto",
         help="MNIST, or the built-in digits; auto: MNIST if it is there or can be downloaded")
     add("--data-dir", metavar="DIR", help="where the four MNIST files are")
+    add("--arch", choices=NETWORKS, default="mlp", help="dense or convolutional networks")
     add("--loss", choices=LOSSES, default="nonsaturating", help="the adversarial loss")
     add("--epochs", default=20, help="passes over the data", **count)
     add("--steps", help="stop after N training steps", **count)

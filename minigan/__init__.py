@@ -9,7 +9,9 @@ from minigan.losses import (
     binary_cross_entropy_with_logits, mean_absolute_error, mean_squared_error)
 from minigan.train import discriminator_step, generator_step
 from minigan.optimizers import SGD, Adam, RMSprop, clip_weights
-from minigan.norm import BatchNorm, LayerNorm
+from minigan.norm import BatchNorm, LayerNorm, SpectralNorm
+from minigan.conv import Conv2D, ConvTranspose2D, fold, patches
+from minigan.resample import AveragePool2D, MaxPool2D, Upsample2D
 from minigan.noise import Dropout, GaussianNoise
 from minigan.gradcheck import (
     GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)

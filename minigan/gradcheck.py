@@ -67,7 +67,7 @@ class Comparison:
         if a.ndim == 2 and a.shape[0] == a.shape[1] and np.allclose(a.T, n, 1e-4, self.noise):
             return "it is the transpose of the right one"
         ratio = float((a * n).sum() / max((n * n).sum(), 1e-300))
-        if np.allclose(a, ratio * n, 1e-4, self.noise):
+        if abs(ratio - 1) > 1e-3 and np.allclose(a, ratio * n, 1e-4, self.noise):
             if abs(ratio + 1) < 1e-4:
                 return "the sign is wrong"
             return (f"it is {ratio:.4g} times the right one: a sum in place of a mean, "

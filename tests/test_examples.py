@@ -66,6 +66,16 @@ def test_pictures_do_not_disturb_the_training(monkeypatch):
     np.testing.assert_equal(load("with/checkpoint.npz"), load("without/checkpoint.npz"))
 
 
+def test_the_dcgan_trains_and_generates():
+    run("--arch", "dcgan", "--steps", 2, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    assert np.isfinite(saved["history"]).all() and saved["generator"]["4.W"].ndim == 4
+    generate.main(["a/checkpoint.npz", "--count", "3", "--out", "digits.npz"])
+    assert np.load("digits.npz")["images"].shape == (3, 28, 28)
+    with pytest.raises(SystemExit, match="was trained with --arch dcgan, not mlp"):
+        mnist_gan.main(["--resume", "--out", "a", "--arch", "mlp"])
+
+
 @pytest.mark.parametrize("loss", mnist_gan.LOSSES)
 def test_every_loss_trains(loss):
     run("--loss", loss, "--steps", 3, "--out", loss)

@@ -11,7 +11,9 @@ import minigan
 FILES = sorted(Path(minigan.__file__).parent.glob("*.py"))
 IMPORTS = {  # which of our files each file imports
     "backend": [], "layer": ["backend"], "dense": ["layer"], "activations": ["backend", "layer"],
-    "norm": ["layer"], "noise": ["backend", "layer"], "shape": ["layer"], "losses": ["backend"],
+    "norm": ["backend", "layer"], "noise": ["backend", "layer"], "shape": ["layer"],
+    "losses": ["backend"],
+    "conv": ["backend", "layer"], "resample": ["backend", "conv", "layer"],
     "optimizers": ["backend"], "train": [], "gradcheck": ["train"], "files": [], "data": ["files"],
     "digits": [], "checkpoint": ["backend", "files"], "pictures": ["files"],
     "run": ["checkpoint", "data"],

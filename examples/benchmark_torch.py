@@ -1,0 +1,130 @@
+"""The networks and the training of benchmark.py in PyTorch: what minigan is measured against.
+
+It is written as PyTorch is meant to be used, eagerly and channels first, and does the same work as
+minigan's two steps and no more: D's step makes x_fake without a graph, and G's step computes no
+gradients of D's weights.
+"""
+import math
+import os
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from minigan import (
+    BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential, Tanh)
+
+
+class PyTorch:
+    """The PyTorch side; benchmark.Minigan is its twin."""
+
+    fused = None  # Adam as PyTorch chooses it
+
+    def __init__(self, generator, discriminator):
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+        weights = generator.layers[0].W.value
+        z = np.zeros((2, len(weights)), weights.dtype)
+        self.generator = to_torch(generator, z)
+        self.discriminator = to_torch(discriminator, generator(z))
+        self.adam_g, self.adam_d = (
+            torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999), fused=self.fused)
+            for network in (self.generator, self.discriminator))
+
+    @staticmethod
+    def array(x):
+        return torch.from_numpy(np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x)
+
+    def step(self, x_real, z_d, z_g):
+        with torch.no_grad():
+            x_fake = self.generator(z_d)
+        s_real, s_fake = self.discriminator(x_real), self.discriminator(x_fake)
+        d_loss = softplus(-s_real).mean() + softplus(s_fake).mean()
+        self.adam_d.zero_grad()
+        d_loss.backward()
+        self.adam_d.step()
+
+        self.discriminator.requires_grad_(False)
+        g_loss = softplus(-self.discriminator(self.generator(z_g))).mean()
+        self.adam_g.zero_grad()
+        g_loss.backward()
+        self.adam_g.step()
+        self.discriminator.requires_grad_(True)
+        return d_loss.detach(), g_loss.detach()
+
+    @staticmethod
+    def passes(layer, x, dy):
+        module = to_torch(Sequential(layer), x)[0]
+        x, dy = PyTorch.array(x).requires_grad_(), PyTorch.array(dy)
+        backward = partial(torch.autograd.grad, module(x), [x, *module.parameters()], dy,
+                           retain_graph=True)
+        return partial(module, x), backward
+
+
+class PyTorchFused(PyTorch):
+    """With the fused form of Adam: faster than the one that PyTorch chooses."""
+
+    fused = True
+
+
+SIDES = {"PyTorch": PyTorch, "PyTorch, fused Adam": PyTorchFused}
+
+
+def to_torch(network, x):
+    """The Sequential `network` as a torch.nn.Sequential with copies of its weights; x: any input.
+
+    PyTorch's images lie channels first, so their numbers have another order once they are flat.
+    Dense and BatchNorm get their weights in that order: no image is ever transposed, and PyTorch
+    does nothing that a network written for it would not do. Raises TypeError for other layers.
+    """
+    modules, order = [], slice(None)  # PyTorch's flat features are minigan's features[order]
+    for i, layer in enumerate(network.layers):
+        arrays = ()  # weight, bias
+        if isinstance(layer, Dense):
+            order_in, order = order, order_wanted(network.layers[i + 1:])
+            module = nn.Linear(layer.in_features, layer.out_features)
+            arrays = layer.W.value[order_in][:, order].T, layer.b.value[order]
+        elif isinstance(layer, Conv2D):
+            module = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size,
+                               layer.stride, layer.padding)
+            arrays = layer.W.value.transpose(3, 2, 0, 1), layer.b.value
+        elif isinstance(layer, ConvTranspose2D):
+            module = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, layer.kernel_size,
+                                        layer.stride, layer.padding, layer.output_padding)
+            arrays = layer.W.value.transpose(0, 3, 1, 2), layer.b.value
+        elif isinstance(layer, BatchNorm):
+            norm = nn.BatchNorm1d if x.ndim == 2 else nn.BatchNorm2d
+            module = norm(layer.num_features, layer.eps, 1 - layer.momentum)
+            arrays = layer.gamma.value[order], layer.beta.value[order]
+        elif isinstance(layer, Flatten):
+            module, order = nn.Flatten(), channels_first(x.shape[1:])
+        elif isinstance(layer, Reshape):
+            height, width, channels = layer.shape
+            module, order = nn.Unflatten(1, (channels, height, width)), slice(None)
+        elif isinstance(layer, LeakyReLU):
+            module = nn.LeakyReLU(layer.negative_slope)
+        elif isinstance(layer, (ReLU, Tanh)):
+            module = nn.ReLU() if isinstance(layer, ReLU) else nn.Tanh()
+        else:
+            raise TypeError(f"{layer} has no translation here")
+        for parameter, array in zip(module.parameters(), arrays):
+            parameter.data = torch.from_numpy(array.copy())
+        modules.append(module)
+        x, _ = layer.forward(x, train=False)
+    return nn.Sequential(*modules).to(torch.from_numpy(x).dtype)
+
+
+def channels_first(shape):
+    """Indices into a flat (H, W, C) image that bring it into the order of a flat (C, H, W) one."""
+    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).ravel()
+
+
+def order_wanted(layers):
+    """The order in which `layers`, which follow a Dense, want its features."""
+    for layer in layers:
+        if isinstance(layer, Reshape):
+            return channels_first(layer.shape)
+        if isinstance(layer, Dense):
+            break
+    return slice(None)

@@ -1,0 +1,74 @@
+"""Fewer pixels or more: pooling takes one number for each patch, upsampling repeats each pixel."""
+from minigan.backend import array_module
+from minigan.conv import fold, patches
+from minigan.layer import Layer
+
+
+class _Pool(Layer):
+    """What both pools share: each channel's K x K patches, with stride S (K unless it is given)."""
+
+    def __init__(self, kernel_size, stride=None):
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.window = kernel_size, stride or kernel_size
+
+    def patches(self, x):
+        """x (N, H, W, C) -> (N, P, Q, K K, C)."""
+        K, S = self.window
+        N, H, W, C = x.shape
+        if min(H, W) < K:
+            raise ValueError(f"{self} takes images of at least {K} x {K}, got x of shape "
+                             f"{tuple(x.shape)}")
+        return patches(x, K, S).reshape(N, (H - K) // S + 1, (W - K) // S + 1, K * K, C)
+
+
+class MaxPool2D(_Pool):
+    """y = the largest of each patch, in each channel; dy goes back to it, the first if many.
+
+    x (N, H, W, C), y (N, P, Q, C), P = (H - K) // S + 1.
+    """
+
+    def forward(self, x, train=True):
+        rows = self.patches(x)
+        return rows.max(axis=3), (rows.argmax(axis=3), x.shape)
+
+    def input_grad(self, dy, cache):
+        largest, x_shape = cache
+        taps = array_module(dy).arange(self.kernel_size ** 2)[:, None]
+        drows = dy[:, :, :, None] * (taps == largest[:, :, :, None])
+        return fold(drows, x_shape, *self.window)
+
+    def sides(self, cache):
+        return [cache[0]]
+
+
+class AveragePool2D(_Pool):
+    """y = the mean of each patch, in each channel.
+
+    x (N, H, W, C), y (N, P, Q, C), P = (H - K) // S + 1.
+    """
+
+    def forward(self, x, train=True):
+        return self.patches(x).mean(axis=3), x.shape
+
+    def input_grad(self, dy, x_shape):
+        K, _ = self.window
+        drows = (dy / K ** 2)[:, :, :, None].repeat(K * K, axis=3)
+        return fold(drows, x_shape, *self.window)
+
+
+class Upsample2D(Layer):
+    """y = x with each pixel repeated scale x scale times ("nearest"); dx sums over the repeats.
+
+    x (N, H, W, C), y (N, scale H, scale W, C).
+    """
+
+    def __init__(self, scale=2):
+        self.scale = scale
+
+    def forward(self, x, train=True):
+        return x.repeat(self.scale, axis=1).repeat(self.scale, axis=2), x.shape
+
+    def input_grad(self, dy, x_shape):
+        N, H, W, C = x_shape
+        return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
