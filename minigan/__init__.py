@@ -13,8 +13,8 @@ from minigan.norm import BatchNorm, LayerNorm, SpectralNorm
 from minigan.conv import Conv2D, ConvTranspose2D, fold, patches
 from minigan.resample import AveragePool2D, MaxPool2D, Upsample2D
 from minigan.noise import Dropout, GaussianNoise
-from minigan.gradcheck import (
-    GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)
+from minigan.differences import GradientError, numerical_gradient
+from minigan.gradcheck import check_discriminator_step, check_generator_step, check_layer
 from minigan.data import batches, load_mnist, read_idx, to_float
 from minigan.digits import draw_digits
 from minigan.checkpoint import load, save

@@ -93,26 +93,27 @@ class DerivativeAtY(Tanh):
 
 class MeanTermForgotten(BatchNorm):
     def input_grad(self, dy, cache):
-        x_hat, inv_std, axes = cache
-        dx_hat = dy * self.gamma.value
-        return inv_std * (dx_hat - x_hat * (dx_hat * x_hat).mean(axes, keepdims=True))
+        x_hat, inv_std, _ = cache
+        dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
+        return (inv_std * (dx_hat - x_hat * self.mean(dx_hat, x_hat))).reshape(dy.shape)
 
 
 class VarianceTermForgotten(BatchNorm):
     def input_grad(self, dy, cache):
-        x_hat, inv_std, axes = cache
-        dx_hat = dy * self.gamma.value
-        return inv_std * (dx_hat - dx_hat.mean(axes, keepdims=True))
+        x_hat, inv_std, _ = cache
+        dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
+        return (inv_std * (dx_hat - self.mean(dx_hat))).reshape(dy.shape)
 
 
 class StatisticsTakenForConstants(BatchNorm):
     def input_grad(self, dy, cache):
-        return super().input_grad(dy, (*cache[:2], None))
+        x_hat, inv_std, _ = cache
+        return super().input_grad(dy, (x_hat, inv_std, True))
 
 
 class GammaAndBetaSwapped(LayerNorm):
     def add_param_grads(self, dy, cache):
-        self.beta.grad += (dy * cache[0]).sum(0)
+        self.beta.grad += (dy * cache[0].reshape(dy.shape)).sum(0)
         self.gamma.grad += dy.sum(0)
 
 

@@ -14,7 +14,8 @@ IMPORTS = {  # which of our files each file imports
     "norm": ["backend", "layer"], "noise": ["backend", "layer"], "shape": ["layer"],
     "losses": ["backend"],
     "conv": ["backend", "layer"], "resample": ["backend", "conv", "layer"],
-    "optimizers": ["backend"], "train": [], "gradcheck": ["train"], "files": [], "data": ["files"],
+    "optimizers": ["backend"], "train": [], "differences": [], "gradcheck": ["differences", "train"],
+    "files": [], "data": ["files"],
     "digits": [], "checkpoint": ["backend", "files"], "pictures": ["files"],
     "run": ["checkpoint", "data"],
 }
