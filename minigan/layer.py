@@ -152,6 +152,7 @@ class Sequential(Layer):
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
             raise TypeError(f"Sequential(layer, layer, ...) takes one or more layers, got {layers}")
         self.layers = layers
+        self._first_to_learn = next((i for i, layer in enumerate(layers) if layer.parameters()), 0)
 
     def __call__(self, x):
         for layer in self.layers:
@@ -171,11 +172,12 @@ class Sequential(Layer):
         return dy
 
     def add_param_grads(self, dy, caches):
-        # The first layer's input_grad is skipped: nobody needs dL/dx here, and in a discriminator
-        # it is the most expensive product of all.
-        for layer, cache in zip(self.layers[:0:-1], caches[:0:-1]):
+        # The input_grad of the first layer that learns is skipped: nobody needs dL/dx here, and in
+        # a discriminator it is the most expensive product of all.
+        first = self._first_to_learn
+        for layer, cache in zip(self.layers[:first:-1], caches[:first:-1]):
             dy = layer.backward(dy, cache)
-        self.layers[0].add_param_grads(dy, caches[0])
+        self.layers[first].add_param_grads(dy, caches[first])
 
     def backward(self, dy, caches):
         for layer, cache in zip(reversed(self.layers), reversed(caches)):

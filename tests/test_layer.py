@@ -40,12 +40,21 @@ def test_backward_is_input_grad_and_add_param_grads():
     assert all(np.array_equal(p.grad, grad) for p, grad in zip(net.parameters(), halves))
 
 
-def test_add_param_grads_of_a_sequential_skips_the_first_input_grad(monkeypatch):
-    net = network()
+@pytest.mark.parametrize("first", [[], [Flatten()], [Tanh(), Flatten()]], ids=repr)
+def test_add_param_grads_stops_at_the_first_layer_that_learns(first, monkeypatch):
+    net = Sequential(*first, *network().layers)
     _, cache = net.forward(np.random.default_rng(4).standard_normal((5, 4), np.float32))
-    monkeypatch.setattr(net.layers[0], "input_grad", None)
+    for layer in net.layers[:len(first) + 1]:
+        monkeypatch.setattr(layer, "input_grad", None)
     net.add_param_grads(np.ones((5, 3), np.float32), cache)
-    assert net.layers[0].W.grad.any()
+    assert net.layers[len(first)].W.grad.any()
+
+
+def test_a_network_without_parameters_has_nothing_to_learn_and_relays():
+    net = Sequential(Flatten(), Tanh())
+    y, cache = net.forward(np.ones((2, 3, 1)))
+    net.add_param_grads(y, cache)
+    assert net.input_grad(y, cache).shape == (2, 3, 1) and net.parameters() == []
 
 
 def test_calling_a_network_uses_the_running_statistics_and_changes_nothing():

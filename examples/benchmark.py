@@ -1,0 +1,318 @@
+"""Measures how fast minigan trains, beside PyTorch where PyTorch is installed.
+
+    python examples/benchmark.py                               both workloads, on one thread
+    python examples/benchmark.py --threads 2 --no-layers       whole steps only, on two
+    python examples/benchmark.py --workloads W1 --batch-sizes 64 --json w1.json
+
+A workload is a pair of networks of networks.py: W1 the dense one, W2 the convolutional one. Timed
+are whole training steps (discriminator_step and generator_step; NonSaturating, Adam, float32), and
+then, alone, each layer's forward and backward (input_grad and add_param_grads) and Adam's step.
+
+What makes the comparison fair:
+
+* Each side runs in a process of its own. Within one process the threads of OpenBLAS (NumPy) and
+  OpenMP (PyTorch) take each other's cores, and both sides become several times as slow.
+* The sides take turns, so that whatever else the machine does disturbs both. A turn starts from
+  fresh weights, so that all turns are alike, and its first steps only warm up.
+* Times are medians of all steps. The ratio minigan / PyTorch (below 1: minigan is faster) is taken
+  in each round of turns; shown are its median and quartiles.
+* From the same weights, images and noise both sides must compute the same losses, or there is no
+  result.
+"""
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import platform
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import cache, partial
+from importlib.metadata import version
+from importlib.util import find_spec
+
+import numpy as np
+from networks import NETWORKS
+
+from minigan import (
+    Adam, ConvTranspose2D, Flatten, NonSaturating, Reshape, Sequential, discriminator_step,
+    draw_digits, generator_step, to_float)
+from minigan.files import whole_file
+
+WORKLOADS = {"W1": "mlp", "W2": "dcgan"}
+LATENT_DIM = 100
+WARM_UP, TIMED = 2, 5  # steps in a turn
+REST = 0.1  # seconds before a turn: for so long the other side's idle threads may spin on a core
+
+
+class Minigan:
+    """minigan's side; benchmark_torch.PyTorch is its twin."""
+
+    def __init__(self, generator, discriminator):
+        self.networks = generator, discriminator
+        self.adam_g, self.adam_d = (
+            Adam(network.parameters(), 2e-4, 0.5, 0.999) for network in self.networks)
+
+    @staticmethod
+    def array(x):
+        """A host array as this side wants it."""
+        return x
+
+    def step(self, x_real, z_d, z_g):
+        """One training step: the losses of D and G."""
+        loss = NonSaturating()
+        d_loss, *_ = discriminator_step(*self.networks, self.adam_d, loss, x_real, z_d)
+        g_loss, _ = generator_step(*self.networks, self.adam_g, loss, z_g)
+        return d_loss, g_loss
+
+    @staticmethod
+    def passes(layer, x, dy):
+        """Two functions: the layer's forward pass on x, and its backward pass from dy."""
+        _, cache = layer.forward(x)
+        return partial(layer.forward, x), partial(layer.backward, dy, cache)
+
+
+def side_class(side):
+    if side == "minigan":
+        return Minigan
+    import benchmark_torch  # here, since minigan's process shall be free of PyTorch
+    return benchmark_torch.SIDES[side]
+
+
+# The requests that the process of a side answers.
+
+def run_steps(side, workload, batch_size, dtype="float32"):
+    """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, 2) of D and G."""
+    networks = [network.astype(dtype) for network in build(workload)]
+    step = side_class(side)(*networks).step
+    results = [timed(step, *batch) for batch in turn_data(side, batch_size, dtype)]
+    seconds, losses = zip(*results)
+    return seconds[WARM_UP:], [[float(loss) for loss in pair] for pair in losses]
+
+
+def run_parts(side, workload, batch_size):
+    """One turn: {name: seconds (TIMED,)} of all parts."""
+    return {name: [timed(function)[0] for _ in range(WARM_UP + TIMED)][WARM_UP:]
+            for name, function in parts(side, workload, batch_size).items()}
+
+
+def peak_memory(*_):
+    """MB that this process has held at most, Python and all libraries included."""
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def sgemm_peak(size=2048):
+    """GFLOP/s of NumPy's float32 matrix product, the best of five."""
+    a = np.ones((size, size), np.float32)
+    return 2e-9 * size ** 3 / min(timed(np.matmul, a, a)[0] for _ in range(5))
+
+
+def timed(function, *arguments):
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
+def build(workload):
+    return NETWORKS[WORKLOADS[workload]](LATENT_DIM, np.random.default_rng(0))
+
+
+@cache
+def turn_data(side, batch_size, dtype="float32"):
+    """x_real, z for D's step and z for G's, for each step of a turn."""
+    rng = np.random.default_rng(1)
+    steps, array = WARM_UP + TIMED, side_class(side).array
+    images = to_float(draw_digits(steps * batch_size, rng)[0]).astype(dtype)
+    z = rng.standard_normal((2, steps, batch_size, LATENT_DIM), np.float32).astype(dtype)
+    return [tuple(map(array, batch)) for batch in zip(np.split(images, steps), *z)]
+
+
+@cache
+def parts(side, workload, batch_size):
+    """{name: function} of the passes of each different layer, and of Adam's steps."""
+    generator, discriminator = build(workload)
+    rng = np.random.default_rng(2)
+    z = rng.standard_normal((batch_size, LATENT_DIM), np.float32)
+    functions = {}
+    for layer, x, y in trace(Sequential(*generator.layers, *discriminator.layers), z):
+        if not isinstance(layer, (Flatten, Reshape)):  # these compute nothing
+            dy = rng.standard_normal(y.shape, np.float32)
+            names = (f"{layer} of {x.shape} {direction}" for direction in ("forward", "backward"))
+            functions.update(zip(names, side_class(side).passes(layer, x, dy)))
+    training = side_class(side)(generator, discriminator)
+    training.step(*turn_data(side, batch_size)[0])  # leaves gradients for Adam
+    return {**functions, "Adam of G": training.adam_g.step, "Adam of D": training.adam_d.step}
+
+
+def trace(network, x):
+    """The triples (layer, x, y) of a training pass through the layers of a Sequential."""
+    triples = []
+    for layer in network.layers:
+        y, _ = layer.forward(x)
+        triples.append((layer, x, y))
+        x = y
+    return triples
+
+
+# What the parent does: ask, compare, show.
+
+def start_process():
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+def step_gflop(generator, discriminator, batch_size):
+    """GFLOP of the matrix products in a training step; a multiplication with its addition is 2.
+
+    A layer's y, dW and dx take 2 * positions * W.size each, where it applies W once to each example
+    and pixel (of x in ConvTranspose2D, else of y). At the first layer dx is not needed. G runs
+    forward twice and learns once; D runs forward three times, learns twice and relays once.
+    """
+    z = np.zeros((2, LATENT_DIM), np.float32)
+    total = 0
+    for network, x, forward, learn, relay in ((generator, z, 2, 1, 0),
+                                              (discriminator, generator(z), 3, 2, 1)):
+        flop = [2 * math.prod((x if isinstance(layer, ConvTranspose2D) else y).shape[1:-1])
+                * layer.W.value.size for layer, x, y in trace(network, x) if hasattr(layer, "W")]
+        total += (forward + relay) * sum(flop) + learn * (2 * sum(flop) - flop[0])
+    return batch_size * total / 1e9
+
+
+def check_losses(losses, expected, tolerance):
+    """The largest relative difference; raises ValueError if it is not within the tolerance."""
+    losses, expected = np.array(losses), np.array(expected)
+    difference = np.max(np.abs(losses - expected) / np.abs(expected))
+    if not difference <= tolerance:  # in this form NaN is refused too
+        raise ValueError("the two sides do not compute the same: their losses differ by "
+                         f"{difference:.1e}, relatively, not by {tolerance:.0e} at most")
+    return float(difference)
+
+
+def row(name, turns):
+    """A row of the table, from {side: seconds (rounds, TIMED)}."""
+    result = {"name": name, "ms": {side: float(np.median(t) * 1e3) for side, t in turns.items()}}
+    if len(turns) == 2:
+        ours, theirs = (np.median(t, axis=1) for t in turns.values())
+        low, result["ratio"], high = np.percentile(ours / theirs, [25, 50, 75]).tolist()
+        result["quartiles"] = low, high
+    return result
+
+
+def measure(workload, batch_size, sides, rounds, layers, peak):
+    """All measurements of one workload at one batch size, as a dict for JSON."""
+    with ExitStack() as stack:
+        pools = {side: stack.enter_context(start_process()) for side in sides}
+
+        def ask(function, side, *more):
+            time.sleep(REST)
+            return pools[side].submit(function, side, workload, batch_size, *more).result()
+
+        def take_turns(function):
+            """{side: the results of all rounds}"""
+            results = [{side: ask(function, side) for side in sides} for _ in range(rounds)]
+            return {side: [result[side] for result in results] for side in sides}
+
+        result = {"workload": workload, "networks": WORKLOADS[workload], "batch_size": batch_size}
+        losses = [ask(run_steps, side)[1] for side in sides]  # a turn that warms up, too
+        turns = take_turns(run_steps)
+        result["peak_memory_mb"] = {side: ask(peak_memory, side) for side in sides}
+        if len(sides) == 2:
+            # Adam makes a full step even of what rounding leaves of a zero gradient. In float32 the
+            # losses therefore drift apart, in W2 by 1e-3 in some 7 steps, and only the first 2 are
+            # compared. In float64, where that remnant is far below Adam's eps, all must agree.
+            exact = [ask(run_steps, side, "float64")[1] for side in sides]
+            result["loss_difference"] = {
+                "float32": check_losses(*(steps[:2] for steps in losses), tolerance=1e-3),
+                "float64": check_losses(*exact, tolerance=1e-6)}
+        rows = [row("training step", {side: [seconds for seconds, _ in turns[side]]
+                                      for side in sides})]
+        if layers:
+            turns = take_turns(run_parts)
+            rows += [row(name, {side: [seconds[name] for seconds in turns[side]] for side in sides})
+                     for name in turns["minigan"][0]]
+    gflop = step_gflop(*build(workload), batch_size)
+    speed = gflop / rows[0]["ms"]["minigan"] * 1e3
+    return {**result, "gflop_per_step": gflop, "gflop_per_second": speed,
+            "fraction_of_peak": speed / peak, "rows": rows}
+
+
+def show(result):
+    """Prints what measure returned."""
+    print("\n{workload}, the networks {networks!r}, batch size {batch_size}".format(**result))
+    print("{gflop_per_step:.2f} GFLOP a step; minigan does {gflop_per_second:.0f} GFLOP/s, "
+          "{fraction_of_peak:.0%} of the peak".format(**result))
+    print("peak memory of the process: " + ", ".join(
+        f"{side} {mb:.0f} MB" for side, mb in result["peak_memory_mb"].items()))
+    if "loss_difference" in result:
+        print("the losses of both sides differ, relatively, by at most " + ", ".join(
+            f"{value:.0e} in {dtype}" for dtype, value in result["loss_difference"].items()))
+    width = max(len(row["name"]) for row in result["rows"])
+    sides = result["rows"][0]["ms"]
+    print(f"{'milliseconds':{width}}" + "".join(f"{side:>{len(side) + 3}}" for side in sides)
+          + "   ratio (quartiles)" * (len(sides) == 2))
+    for row in result["rows"]:
+        times = "".join(f"{ms:{len(side) + 3}.3f}" for side, ms in row["ms"].items())
+        ratio = ("{:8.2f} ({:.2f}-{:.2f})".format(row["ratio"], *row["quartiles"])
+                 if "ratio" in row else "")
+        print(f"{row['name']:{width}}{times}{ratio}")
+
+
+def describe_machine(threads):
+    """What the numbers depend on; "pytorch" is None where it is not installed."""
+    cpu = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            cpu = next((line.split(": ")[1].strip() for line in file if "model name" in line), cpu)
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    with start_process() as pool:
+        peak = pool.submit(sgemm_peak).result()
+    return {"cpu": cpu, "threads": threads, "sgemm_gflop_per_second": peak,
+            "blas": f"{blas['name']} {blas['version']}", "python": platform.python_version(),
+            "numpy": np.__version__, "pytorch": version("torch") if find_spec("torch") else None}
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add, switch = parser.add_argument, argparse.BooleanOptionalAction
+    add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS),
+        help="W1: dense networks, W2: convolutional ones")
+    add("--batch-sizes", nargs="+", type=int, default=[64, 128], metavar="N", help="images a step")
+    add("--threads", type=int, default=1, metavar="N", help="of each side; 1 repeats best")
+    add("--rounds", type=int, default=20, metavar="N",
+        help=f"turns of each side; a turn times {TIMED} steps")
+    add("--layers", action=switch, default=True, help="time the parts of the step, too")
+    add("--torch", action=switch, default=True, help="compare with PyTorch, if it is installed")
+    add("--fused-adam", action="store_true", help="let PyTorch use its fused Adam, its fastest one")
+    add("--json", metavar="FILE", help="write all results to FILE, too")
+    args = parser.parse_args(argv)
+    if min(args.threads, args.rounds) < 1 or min(args.batch_sizes) < 2:
+        parser.error("--threads and --rounds start at 1, --batch-sizes at 2, for BatchNorm")
+    return args
+
+
+def main(argv=None):
+    args = parse(argv)
+    for library in ("OPENBLAS", "OMP", "MKL"):  # the processes read it when they import NumPy
+        os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
+    machine = describe_machine(args.threads)
+    for name, value in machine.items():
+        print(f"{name.replace('_', ' '):24}{round(value) if name.startswith('sgemm') else value}")
+    sides = ["minigan"]
+    if args.torch and machine["pytorch"]:
+        sides.append("PyTorch, fused Adam" if args.fused_adam else "PyTorch")
+    results = []
+    for workload in args.workloads:
+        for batch_size in args.batch_sizes:
+            results.append(measure(workload, batch_size, sides, args.rounds, args.layers,
+                                   machine["sgemm_gflop_per_second"]))
+            show(results[-1])
+    if args.json:
+        with whole_file(args.json) as part:
+            part.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
