@@ -28,7 +28,7 @@ class LeakyReLU(Layer):
         if not 0 < negative_slope < 1:
             raise ValueError(f"LeakyReLU takes 0 < negative_slope < 1, got {negative_slope}: "
                              "for 0 use ReLU()")
-        self.negative_slope = negative_slope
+        self.negative_slope = float(negative_slope)  # a NumPy float64 would turn y into float64
 
     def forward(self, x, train=True):
         y = array_module(x).maximum(x, self.negative_slope * x)
@@ -44,7 +44,7 @@ class LeakyReLU(Layer):
 
 
 class Tanh(Layer):
-    """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in (-1, 1)."""
+    """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in [-1, 1]."""
 
     def forward(self, x, train=True):
         y = array_module(x).tanh(x)
@@ -55,7 +55,7 @@ class Tanh(Layer):
 
 
 class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in (0, 1).
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in [0, 1].
     """
 
     def forward(self, x, train=True):

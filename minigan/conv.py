@@ -89,6 +89,7 @@ class Conv2D(_Convolution):
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
                  rng=None, std=None):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding)
+        self.std = std
         std = (kernel_size ** 2 * in_channels) ** -0.5 if std is None else std
         self.W = Parameter.normal((kernel_size, kernel_size, in_channels, out_channels), std, rng)
         self.b = Parameter(np.zeros(out_channels, np.float32))
@@ -132,6 +133,7 @@ class ConvTranspose2D(_Convolution):
             raise ValueError("ConvTranspose2D takes 0 <= output_padding < stride, "
                              f"got output_padding={output_padding}, stride={stride}")
         self.output_padding = output_padding
+        self.std = std
         std = stride * (kernel_size ** 2 * in_channels) ** -0.5 if std is None else std
         self.W = Parameter.normal((in_channels, kernel_size, kernel_size, out_channels), std, rng)
         self.b = Parameter(np.zeros(out_channels, np.float32))

@@ -133,6 +133,8 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
 
 def _check_step(title, learner, other, evaluate, loss, run):
     rewind = _Rewind(learner, other)
+    if any(p.value.dtype != np.float64 for p in learner.parameters() + other.parameters()):
+        raise TypeError("gradients are checked in float64: use net.astype(np.float64) for both")
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before = [p.value.copy() for p in other.parameters()]

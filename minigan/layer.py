@@ -1,13 +1,18 @@
 """What a layer is: a function, its derivative in two halves, and the parameters that it learns.
 
-    y, cache = layer.forward(x)              cache is what backward needs of this one call
-    dx       = layer.input_grad(dy, cache)   dL/dx = (dy/dx)^T dy; changes nothing
-               layer.add_param_grads(dy, cache)     adds dL/dp to p.grad for each parameter p
-    dx       = layer.backward(dy, cache)     both halves
-    y        = layer(x)                      use it: no cache, running statistics, no dropout
+    y, cache = layer.forward(x)                     cache is what backward needs of this one call
+    dx       = layer.input_grad(dy, cache)          changes nothing
+               layer.add_param_grads(dy, cache)     adds dp to p.grad for each parameter p
+    dx       = layer.backward(dy, cache)            both halves
+    y        = layer(x)                             use it: running statistics, no dropout, no cache
+
+In all of minigan da means dL/da, the gradient of the loss L with respect to the array a, and has
+its shape. So backward is handed dy, and by the chain rule dx[i] is the sum over j of dy[j] times
+the derivative of y[j] with respect to x[i]; no layer ever builds the table of these derivatives.
 
 The cache is handed back instead of being kept on `self`, since in a GAN one network runs several
-times (on real images, on fakes) before its gradients are taken.
+times (on real images, on fakes) before its gradients are taken. It may hold x or y themselves, not
+copies: do not write into them.
 """
 import inspect
 
@@ -25,8 +30,8 @@ class Parameter:
 
     @classmethod
     def normal(cls, shape, std, rng=None):
-        """A float32 parameter drawn from N(0, std^2), on the host, by a numpy Generator."""
-        rng = rng or np.random.default_rng()
+        """A float32 parameter drawn from N(0, std^2), on the host; rng: a Generator or a seed."""
+        rng = np.random.default_rng(rng)
         return cls(rng.standard_normal(shape, dtype=np.float32) * float(std))
 
     def __repr__(self):
@@ -35,7 +40,7 @@ class Parameter:
 
 class Layer:
     """Base of all layers. A layer defines `forward` and `input_grad`, and `add_param_grads` if it
-    has parameters. It keeps each argument of its constructor under the argument's own name."""
+    has parameters. It keeps the arguments of its constructor under their own names, for `repr`."""
 
     buffers = ()  # names of arrays that training changes and no optimizer does: running statistics
 
@@ -128,7 +133,7 @@ class Layer:
                             f"cast one of them, with .astype")
 
     def __repr__(self):
-        """The constructor call: Dense(784, 256). Arguments left at their defaults are not shown."""
+        """The constructor call, without defaults and random streams: Dense(784, 256, std=0.02)."""
         words = []
         for name, argument in inspect.signature(type(self)).parameters.items():
             value = getattr(self, name, argument.default)

@@ -16,7 +16,10 @@ def softplus(s):
 
 
 def sigmoid(s):
-    """1 / (1 + exp(-s)) = exp(-softplus(-s)), elementwise; exact in both tails, down to 1e-38."""
+    """1 / (1 + exp(-s)) = exp(-softplus(-s)), elementwise.
+
+    Exact in both tails, where (1 + tanh(s / 2)) / 2, which is faster, would round to 0.
+    """
     return array_module(s).exp(-softplus(-s))
 
 
@@ -70,7 +73,7 @@ class NonSaturating(AdversarialLoss):
     def __init__(self, label_smoothing=0.0):
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing lies in [0, 1), got {label_smoothing}")
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = float(label_smoothing)
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
@@ -94,8 +97,8 @@ class LeastSquares(AdversarialLoss):
     """
 
     def __init__(self, real=1.0, fake=0.0):
-        self.real = real
-        self.fake = fake
+        self.real = float(real)
+        self.fake = float(fake)
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
@@ -168,4 +171,5 @@ def mean_absolute_error(y, target):
 def binary_cross_entropy_with_logits(s, target):
     """-mean[t log p(s) + (1 - t) log(1 - p(s))],  p = sigmoid -> value, ds.  0 <= target t <= 1."""
     _check_same_shape("binary_cross_entropy_with_logits", s, target)
+    target = target.astype(s.dtype)
     return (softplus(s) - target * s).mean(), (sigmoid(s) - target) / s.size

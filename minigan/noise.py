@@ -18,8 +18,8 @@ class Dropout(Layer):
     def __init__(self, p=0.5, rng=None):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout takes a probability 0 <= p < 1, got {p}")
-        self.p = p
-        self.rng = rng or np.random.default_rng()
+        self.p = float(p)
+        self.rng = np.random.default_rng(rng)
 
     def forward(self, x, train=True):
         if not train:
@@ -40,10 +40,10 @@ class GaussianNoise(Layer):
     """
 
     def __init__(self, std, rng=None):
-        if std < 0:
+        if not std >= 0:
             raise ValueError(f"GaussianNoise takes std >= 0, got {std}")
-        self.std = std
-        self.rng = rng or np.random.default_rng()
+        self.std = float(std)
+        self.rng = np.random.default_rng(rng)
 
     def forward(self, x, train=True):
         if not train:

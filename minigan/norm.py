@@ -12,7 +12,8 @@ from minigan.layer import Layer, Parameter
 
 
 class _Norm(Layer):
-    """y = gamma x_hat + beta,  x_hat = (x - mean) inv_std,  inv_std = (var + eps)^(-1/2).
+    """y = gamma x_hat + beta,  x_hat = (x - mean) inv_std,  inv_std = (var + eps)^(-1/2);
+    dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)),  dx_hat = gamma dy.
 
     Inside, x is (N, L, C), with all axes between the first and the last as one. In place where an
     array is our own, since each new one costs as much as the arithmetic.
@@ -22,7 +23,7 @@ class _Norm(Layer):
 
     def __init__(self, num_features, eps):
         self.num_features = num_features
-        self.eps = eps
+        self.eps = float(eps)
         self.gamma = Parameter(np.ones(num_features, np.float32))
         self.beta = Parameter(np.zeros(num_features, np.float32))
 
@@ -34,6 +35,8 @@ class _Norm(Layer):
 
     def normalise(self, x, running=None):
         """y, the cache, and the statistics (mean, var): the running ones if they are given."""
+        self.check_input(x, x.ndim >= 2 and x.shape[-1] == self.num_features,
+                         f"(N, ..., {self.num_features})")
         x = x.reshape(len(x), -1, self.num_features)
         mean = self.mean(x) if running is None else running[0]
         x_hat = x - mean
@@ -44,16 +47,12 @@ class _Norm(Layer):
         y += self.beta.value
         return y, (x_hat, inv_std, running is not None), (mean, var)
 
-    def check_input(self, x):
-        super().check_input(x, x.ndim >= 2 and x.shape[-1] == self.num_features,
-                            f"(N, ..., {self.num_features})")
-
     def input_grad(self, dy, cache):
         x_hat, inv_std, frozen = cache
         dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
         if frozen:  # mean and var were constants
             dx = dx_hat * inv_std
-        else:  # dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat))
+        else:
             dx = x_hat * -self.mean(dx_hat, x_hat)
             dx -= self.mean(dx_hat)
             dx += dx_hat
@@ -87,12 +86,11 @@ class BatchNorm(_Norm):
 
     def __init__(self, num_features, momentum=0.9, eps=1e-5):
         super().__init__(num_features, eps)
-        self.momentum = momentum
+        self.momentum = float(momentum)
         self.running_mean = np.zeros(num_features, np.float32)
         self.running_var = np.ones(num_features, np.float32)
 
     def forward(self, x, train=True):
-        self.check_input(x)
         if not train:
             y, cache, _ = self.normalise(x, (self.running_mean, self.running_var))
             return y.reshape(x.shape), cache
@@ -119,7 +117,6 @@ class LayerNorm(_Norm):
         super().__init__(num_features, eps)
 
     def forward(self, x, train=True):
-        self.check_input(x)
         y, cache, _ = self.normalise(x)
         return y.reshape(x.shape), cache
 

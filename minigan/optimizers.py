@@ -20,16 +20,17 @@ class Optimizer:
     slots = ()  # names of the state arrays, each as long as all parameters together
 
     def __init__(self, parameters, lr, weight_decay):
+        if not isinstance(parameters, (list, tuple)) or not parameters:
+            raise ValueError(f"{type(self).__name__} takes a list of parameters, got {parameters}: "
+                             "pass net.parameters()")
         self.parameters = list(parameters)
-        if not self.parameters:
-            raise ValueError(f"{type(self).__name__} got no parameters: pass net.parameters()")
         if len(set(map(id, self.parameters))) < len(self.parameters):
             raise ValueError(f"{type(self).__name__} got a parameter twice: pass each one once")
-        if lr <= 0 or weight_decay < 0:
+        if not (lr > 0 and weight_decay >= 0):
             raise ValueError(f"{type(self).__name__} takes lr > 0 and weight_decay >= 0, "
                              f"got lr={lr}, weight_decay={weight_decay}")
-        self.lr = lr
-        self.weight_decay = weight_decay
+        self.lr = float(lr)
+        self.weight_decay = float(weight_decay)
         self.steps = 0
         self.state = {}
         self._gather()
@@ -76,12 +77,11 @@ class Optimizer:
     def load_state_dict(self, state):
         """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs.
         """
-        for name in self.slots:
-            size = state[name].size if name in state else "absent"
-            if size != self.value.size:
-                raise ValueError(
-                    f"{type(self).__name__}'s {name!r} has size {self.value.size} here, {size} in "
-                    "the state to load: use the same networks and optimizer as when it was saved")
+        own = {"steps": 1, **{name: self.value.size for name in self.slots}}
+        other = {name: getattr(value, "size", 1) for name, value in state.items()}
+        if own != other:
+            raise ValueError(f"{type(self).__name__} keeps {own} (names, sizes), the state to load "
+                             f"{other}: use the optimizer and networks that it was saved with")
         for name in self.slots:
             self.state[name][...] = to_device(state[name], array_module(self.value))
         self.steps = int(state["steps"])
@@ -91,7 +91,7 @@ class SGD(Optimizer):
     """v = momentum v + g,  value -= lr v."""
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0):
-        self.momentum = momentum
+        self.momentum = float(momentum)
         self.slots = ("v",) if momentum else ()
         super().__init__(parameters, lr, weight_decay)
 
@@ -112,8 +112,8 @@ class RMSprop(Optimizer):
     slots = ("v",)
 
     def __init__(self, parameters, lr=1e-3, alpha=0.99, eps=1e-8, weight_decay=0.0):
-        self.alpha = alpha
-        self.eps = eps
+        self.alpha = float(alpha)
+        self.eps = float(eps)
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, value, g, v):
@@ -133,9 +133,11 @@ class Adam(Optimizer):
     slots = ("m", "v")
 
     def __init__(self, parameters, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8, weight_decay=0.0):
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.eps = eps
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
+            raise ValueError(f"Adam takes 0 <= beta1, beta2 < 1, got {beta1}, {beta2}")
+        self.beta1 = float(beta1)
+        self.beta2 = float(beta2)
+        self.eps = float(eps)
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, value, g, m, v):
@@ -152,7 +154,7 @@ class Adam(Optimizer):
 
 def clip_weights(parameters, limit):
     """Clips each value to [-limit, limit], in place. Source: Arjovsky et al. 2017 (limit 0.01)."""
-    if limit <= 0:
+    if not limit > 0:
         raise ValueError(f"clip_weights takes limit > 0, got {limit}")
     for p in parameters:
         p.value[...] = p.value.clip(-limit, limit)

@@ -23,6 +23,10 @@ def test_weights_start_with_the_standard_deviation_asked_for_and_follow_the_gene
     assert Dense(400, 300, std=0.02).W.value.std() == pytest.approx(0.02, rel=0.02)
     assert np.array_equal(W, Dense(400, 300, np.random.default_rng(0)).W.value)
     assert W.dtype == np.float32 and not Dense(4, 3).b.value.any()
+    assert Dense(4, 3, std=np.float64(0.1)).W.value.dtype == np.float32
+    assert not Dense(4, 3, std=0).W.value.any()
+    assert np.array_equal(Dense(4, 3, 0).W.value, Dense(4, 3, np.random.default_rng(0)).W.value)
+    assert not np.array_equal(Dense(4, 3).W.value, Dense(4, 3).W.value)
 
 
 def test_images_are_refused_with_the_advice_to_flatten():
@@ -32,3 +36,8 @@ def test_images_are_refused_with_the_advice_to_flatten():
                                 "put Flatten() in front")
     with pytest.raises(ValueError, match=r"takes x of shape \(N, 784\), got \(64, 100\)$"):
         Dense(784, 256)(np.zeros((64, 100), np.float32))
+    for shape in [(784,), (2, 784, 1)]:
+        with pytest.raises(ValueError, match="takes x of shape"):
+            Dense(784, 256)(np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match="Dense takes sizes from 1, got 0, 3"):
+        Dense(0, 3)

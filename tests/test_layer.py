@@ -123,10 +123,11 @@ def test_nothing_changes_the_dtype(dtype):
 
 
 def test_repr_is_the_constructor_call():
-    net = Sequential(Flatten(), Dense(8, 3), BatchNorm(3, momentum=0.8), LeakyReLU(0.1),
-                     Reshape(3, 1))
-    assert repr(net) == ("Sequential(Flatten(), Dense(8, 3), BatchNorm(3, momentum=0.8), "
-                         "LeakyReLU(negative_slope=0.1), Reshape(3, 1))")
+    net = Sequential(Flatten(), Dense(8, 3, rng=1, std=0.02), BatchNorm(3, momentum=0.8),
+                     LeakyReLU(0.1), Reshape(3, 1))
+    assert repr(net) == (
+        "Sequential(Flatten(), Dense(8, 3, std=0.02), BatchNorm(3, momentum=0.8), "
+        "LeakyReLU(negative_slope=0.1), Reshape(3, 1))")
     assert repr(eval(repr(net))) == repr(net)
 
 

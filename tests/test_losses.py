@@ -82,6 +82,14 @@ def test_the_logistic_gradients_are_exact_however_sure_the_discriminator_is():
         np.testing.assert_allclose(found, exact, rtol=2e-5, atol=1e-38)
 
 
+def test_numpy_numbers_as_arguments_leave_float32_alone():
+    s = np.ones((3, 1), np.float32)
+    for loss in [NonSaturating(np.float64(0.1)), LeastSquares(np.float64(0.9), np.float64(0))]:
+        assert {result.dtype for result in loss.discriminator(s, s)} == {np.dtype(np.float32)}
+    _, ds = binary_cross_entropy_with_logits(s, np.ones((3, 1), int))
+    assert ds.dtype == np.float32
+
+
 def test_values_at_a_thousand_are_exact():
     far, near = np.array([[-1000.0]]), np.array([[1000.0]])
     assert Minimax().discriminator(far, near)[0] == 2000

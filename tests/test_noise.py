@@ -37,10 +37,19 @@ def test_every_forward_draws_anew_and_keeps_float32(layer):
     assert y1.dtype == layer.input_grad(x, cache).dtype == np.float32
 
 
-def test_the_same_generator_state_gives_the_same_noise():
+@pytest.mark.parametrize("cls", [Dropout, GaussianNoise])
+def test_the_same_generator_state_or_seed_gives_the_same_noise_and_none_gives_new(cls):
     x = np.ones((20, 20), np.float32)
-    a, b = (Dropout(0.5, np.random.default_rng(3)).forward(x)[0] for _ in range(2))
-    assert np.array_equal(a, b)
+    for rng in [0, 3]:
+        a, b = (cls(0.5, np.random.default_rng(rng)).forward(x)[0] for _ in range(2))
+        assert np.array_equal(a, b) and np.array_equal(a, cls(0.5, rng).forward(x)[0])
+    assert not np.array_equal(cls(0.5).forward(x)[0], cls(0.5).forward(x)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("cls", [Dropout, GaussianNoise])
+def test_the_dtype_is_that_of_x_even_if_the_argument_is_a_numpy_number(cls, dtype):
+    assert cls(np.float64(0.5)).forward(np.ones((4, 3), dtype))[0].dtype == dtype
 
 
 def test_impossible_noise_is_refused():

@@ -67,6 +67,14 @@ def test_batchnorm_refuses_to_train_on_one_value_per_feature():
     BatchNorm(4)(np.ones((1, 4), np.float32))  # in use it is fine
 
 
+@pytest.mark.parametrize("norm", [BatchNorm(3, np.float64(0.9), np.float64(1e-5)),
+                                  LayerNorm(3, np.float64(1e-5))], ids=repr)
+def test_numpy_numbers_as_arguments_leave_float32_alone(norm):
+    y, _ = norm.forward(np.ones((4, 3), np.float32))
+    assert {y.dtype, *(array.dtype for array in norm.state_dict().values())} == {y.dtype}
+    assert y.dtype == np.float32
+
+
 @pytest.mark.parametrize("cls", [BatchNorm, LayerNorm])
 def test_another_number_of_features_is_refused(cls):
     with pytest.raises(ValueError, match=r"\(4\) takes x of shape \(N, ..., 4\), got \(8, 3\)"):

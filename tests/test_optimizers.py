@@ -112,10 +112,15 @@ def test_a_state_is_a_copy_and_one_that_does_not_fit_is_refused():
     state = optimizer.state_dict()
     state["m"].fill(7)
     assert (optimizer.state_dict()["m"] != 7).all()
-    for wrong in [Adam(parameters()[:1]).state_dict(), RMSprop(parameters()).state_dict()]:
-        with pytest.raises(ValueError, match="use the same networks and optimizer"):
+    before = optimizer.state_dict()
+    without_steps = {name: array for name, array in before.items() if name != "steps"}
+    for wrong in [Adam(parameters()[:1]).state_dict(), RMSprop(parameters()).state_dict(),
+                  SGD(parameters(), 0.1).state_dict(), without_steps]:
+        with pytest.raises(ValueError, match="use the optimizer and networks that it was saved"):
             optimizer.load_state_dict(wrong)
-    assert (optimizer.state_dict()["m"] != 7).all()
+    np.testing.assert_equal(optimizer.state_dict(), before)
+    with pytest.raises(ValueError, match="RMSprop keeps .*'m'"):
+        RMSprop(parameters()).load_state_dict(before)
 
 
 @every_optimizer
@@ -143,6 +148,9 @@ def test_a_value_assigned_by_hand_is_the_one_that_is_updated():
     p.value, p.grad = np.full(3, 5.0), np.ones(3)
     optimizer.step()
     assert p.value.tolist() == [4, 4, 4]
+    p.grad = np.full(3, 2.0)
+    optimizer.step()
+    assert p.value.tolist() == [2, 2, 2]
 
 
 def test_clip_weights_clips_in_place():
@@ -156,10 +164,14 @@ def test_clip_weights_clips_in_place():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="Adam got no parameters: pass net.parameters()"):
-        Adam([])
-    with pytest.raises(ValueError, match="lr > 0"):
-        SGD(parameters(), lr=0)
+    for wrong in [[], Dense(2, 2)]:
+        with pytest.raises(ValueError, match="Adam takes a list of parameters, got .* pass net"):
+            Adam(wrong)
+    for lr, weight_decay in [(0, 0), (float("nan"), 0), (1, -1)]:
+        with pytest.raises(ValueError, match="lr > 0 and weight_decay >= 0"):
+            SGD(parameters(), lr, weight_decay=weight_decay)
+    with pytest.raises(ValueError, match="0 <= beta1, beta2 < 1"):
+        Adam(parameters(), beta1=1.0)
     p = parameters()
     with pytest.raises(ValueError, match="twice"):
         SGD(p + p, lr=0.1)

@@ -14,9 +14,9 @@ IMPORTS = {  # which of our files each file imports
     "norm": ["backend", "layer"], "noise": ["backend", "layer"], "shape": ["layer"],
     "losses": ["backend"],
     "conv": ["backend", "layer"], "resample": ["backend", "conv", "layer"],
-    "optimizers": ["backend"], "train": [], "differences": [], "gradcheck": ["differences", "train"],
-    "files": [], "data": ["files"],
-    "digits": [], "checkpoint": ["backend", "files"], "pictures": ["files"],
+    "optimizers": ["backend"], "train": [], "differences": [],
+    "gradcheck": ["differences", "train"], "files": [], "data": ["files"], "digits": [],
+    "checkpoint": ["backend", "files"], "pictures": ["files"],
     "run": ["checkpoint", "data"],
 }
 
@@ -58,3 +58,9 @@ def test_every_public_name_has_a_docstring_and_no_line_is_too_long():
             assert thing.__doc__ or issubclass(thing, Exception), name
     for path in FILES:
         assert max(map(len, path.read_text().splitlines())) <= 100, path.name
+
+
+def test_the_public_names_are_all_that_is_imported():
+    names = {name for name, thing in vars(minigan).items()
+             if not name.startswith("_") and not hasattr(thing, "__file__")}
+    assert set(minigan.__all__) == names and len(minigan.__all__) == len(names)
