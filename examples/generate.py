@@ -7,33 +7,35 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mnist_gan import number, sample
+from mnist_gan import at_least, noise, parse, sample
 from networks import NETWORKS
 
-from minigan import load, save_grid, save_samples
+from minigan import save_grid, save_samples
+from minigan.run import load_run
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("checkpoint", type=Path, help="a checkpoint.npz")
-    parser.add_argument("--count", type=number(int, 1), default=64, metavar="N", help="how many")
+    parser.add_argument("--count", type=at_least(1), default=64, metavar="N", help="how many")
     parser.add_argument("--out", type=Path, default="digits.png", metavar="FILE",
                         help=".png: a picture; .npz: `images`, float32 (N, 28, 28) in [0, 1]")
-    parser.add_argument("--seed", type=number(int, 0), default=0, help="other seeds, other digits")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="other seeds, other digits")
     args = parser.parse_args(argv)
     writers = {".png": save_grid, ".npz": save_samples}
     if args.out.suffix not in writers:
         parser.error(f"--out takes a file .png or .npz, got {args.out}")
     try:
-        saved = load(args.checkpoint)
-        latent_dim = saved["arguments"]["latent_dim"]
-        generator, _ = NETWORKS[saved["arguments"]["arch"]](latent_dim, np.random.default_rng(0))
-        generator.load_state_dict(saved["generator"])
-    except (OSError, ValueError, KeyError) as error:
+        saved, trained = load_run(args.checkpoint, parse)
+        generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
+        generator.load_state_dict(saved.get("generator", {}))
+        z = noise(np.random.default_rng(args.seed), args.count, trained)
+        writers[args.out.suffix](args.out, sample(generator, z))
+    except ImportError as error:
+        sys.exit(f'error: a picture needs {error.name}: pip install -e ".[examples]"')
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    z = np.random.default_rng(args.seed).standard_normal((args.count, latent_dim), np.float32)
-    writers[args.out.suffix](args.out, sample(generator, z))
     print(f"{args.count} digits in {args.out}")
 
 

@@ -7,6 +7,7 @@
 Read it from the top: the training, the data, the command line; the networks are in networks.py.
 """
 import argparse
+import shlex
 import sys
 import tempfile
 import time
@@ -17,11 +18,14 @@ from networks import NETWORKS
 
 from minigan import (
     Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
-    clip_weights, discriminator_step, draw_digits, generator_step, load, load_mnist, save_animation,
+    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, save_animation,
     save_curves, save_grid, save_samples, to_device, to_host)
+from minigan.files import writable_folder
+from minigan.run import load_run
 
 LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
           "hinge": Hinge, "wasserstein": Wasserstein}
+EPOCH_PICTURE = "samples_epoch_{:03}.png"
 
 
 def noise(rng, count, args):
@@ -35,15 +39,13 @@ def sample(generator, z):
     return (x[..., 0] + 1) / 2
 
 
-def train(args, images, saved=None):
+def train(args, images, saved):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
     generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng)
-    generator.to(args.backend)
-    discriminator.to(args.backend)
-    adam_g = Adam(generator.parameters(), args.lr, beta1=0.5, beta2=0.999)
-    adam_d = Adam(discriminator.parameters(), args.lr, beta1=0.5, beta2=0.999)
+    adam_g = Adam(generator.to(args.backend).parameters(), args.lr, beta1=0.5, beta2=0.999)
+    adam_d = Adam(discriminator.to(args.backend).parameters(), args.lr, beta1=0.5, beta2=0.999)
     loss = LOSSES[args.loss]()
 
     run = Run(args.out, columns=["D loss", "G loss", "D(x)", "D(G(z))"],
@@ -54,7 +56,7 @@ def train(args, images, saved=None):
         run.load_state_dict(saved)
 
     z_shown = noise(picture_rng, 64, args)
-    started = time.perf_counter()
+    steps_before, started = run.steps, time.perf_counter()
     for epoch in run.epochs(images, args.batch_size, args.epochs, args.steps, args.seed):
         for x_real in run.batches():
             x_real = to_device(x_real, args.backend)
@@ -68,19 +70,25 @@ def train(args, images, saved=None):
             z = noise(noise_rng, args.batch_size, args)
             g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)
             run.log(d_loss, g_loss, d_real, d_fake)
-        save_grid(args.out / f"samples_epoch_{epoch + 1:03}.png", sample(generator, z_shown))
+        save_grid(args.out / EPOCH_PICTURE.format(epoch), sample(generator, z_shown))
     seconds = time.perf_counter() - started
 
     save_grid(args.out / "samples.png", sample(generator, z_shown))
-    save_curves(args.out / "losses.png", np.array(run.history), run.steps_per_epoch)
-    save_animation(args.out / "training.gif", sorted(args.out.glob("samples_epoch_*.png")))
+    save_curves(args.out / "losses.png", run.history, run.steps_per_epoch)
+    pictures = [args.out / EPOCH_PICTURE.format(epoch + 1) for epoch in range(run.epochs_begun)]
+    save_animation(args.out / "training.gif", filter(Path.exists, pictures))
     if args.save_samples:
         z = noise(picture_rng, args.save_samples, args)
         save_samples(args.out / "samples.npz", sample(generator, z))
-    print(f"{run.steps} steps in all, those of now in {seconds:.1f} s. In {args.out}: "
-          + ", ".join(sorted(f.name for f in args.out.iterdir() if "epoch" not in f.name)))
-    if run.interrupted:
-        print(f"Interrupted. To go on: python {sys.argv[0]} --resume --out {args.out}")
+
+    print(f"steps done: {run.steps}, {run.steps - steps_before} of them now, in {seconds:.1f} s")
+    if run.steps == steps_before:
+        print("Nothing was left to do: to train for longer, raise --epochs or --steps")
+    if not args.dry_run:
+        print(f"Checkpoint and pictures are in {args.out}")
+        if run.interrupted:
+            again = [] if args.resume else ["--resume"]
+            print("Interrupted. To go on:", shlex.join(["python", *sys.argv, *again]))
 
 
 def load_images(args):
@@ -90,7 +98,7 @@ def load_images(args):
             images, _ = load_mnist(args.data_dir)
             print(f"data: MNIST, {len(images)} images")
             return images, "mnist"
-        except OSError as error:
+        except ConnectionError as error:
             if args.data == "mnist":
                 raise
             print(f"{error}.\nNo MNIST, so: ", end="")
@@ -101,75 +109,69 @@ def load_images(args):
 
 # What a checkpoint remembers of the command line. --resume takes it up, and all but the last two
 # must stay as they were.
-REMEMBERED = (
-    "data", "arch", "loss", "batch_size", "lr", "latent_dim", "seed", "epochs", "data_dir")
+REMEMBERED = "data arch loss batch_size lr latent_dim seed epochs data_dir".split()
 
 
-def number(kind, least):
-    """A type for argparse: an int or a float that is at least `least`."""
-    def parse_number(text):
-        if not least <= (value := kind(text)) < float("inf"):
+def at_least(least):
+    """A type for argparse: a number like `least` (an int or a float), and not below it."""
+    def number(text):
+        if not least <= (value := type(least)(text)) < float("inf"):
             raise argparse.ArgumentTypeError(f"{text} is not a number from {least} up")
         return value
-    parse_number.__name__ = kind.__name__
-    return parse_number
+    return number
 
 
-def parse(argv, **defaults):
+def parse(words):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add, count = parser.add_argument, {"type": number(int, 1), "metavar": "N"}
+    add, count = parser.add_argument, {"type": at_least(1), "metavar": "N"}
     add("--data", choices=["auto", "mnist", "digits"], default="auto",
         help="MNIST, or the built-in digits; auto: MNIST if it is there or can be downloaded")
     add("--data-dir", metavar="DIR", help="where the four MNIST files are")
     add("--arch", choices=NETWORKS, default="mlp", help="dense or convolutional networks")
     add("--loss", choices=LOSSES, default="nonsaturating", help="the adversarial loss")
     add("--epochs", default=20, help="passes over the data", **count)
-    add("--steps", help="stop after N training steps", **count)
-    add("--batch-size", default=64, help="images per step", **count)
-    add("--lr", type=number(float, 1e-12), default=2e-4, help="Adam's learning rate")
+    add("--steps", help="stop after N training steps in all", **count)
+    add("--batch-size", type=at_least(2), default=64, metavar="N", help="images per step")
+    add("--lr", type=at_least(1e-12), default=2e-4, help="Adam's learning rate")
     add("--latent-dim", default=100, help="size of the noise z", **count)
-    add("--seed", type=number(int, 0), default=0, help="of all random numbers")
+    add("--seed", type=at_least(0), default=0, help="of all random numbers")
     add("--out", type=Path, default="runs/mnist_gan", metavar="DIR", help="where the output goes")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
     add("--save-samples", help="also write N generated images to samples.npz", **count)
     add("--backend", choices=["numpy", "cupy"], default="numpy", help="the CPU, or a GPU")
     add("--dry-run", action="store_true", help="some steps in a temporary folder: does it work?")
-    parser.set_defaults(**defaults)
-    return parser.parse_args(argv)
+    return parser.parse_args(words)
 
 
-def prepare(argv, scratch):
-    """The arguments, the images and, with --resume, the saved state."""
-    args, saved = parse(argv), None
+def prepare(words, scratch):
+    """The arguments, the images and, with --resume, the saved state. What is slow comes last."""
+    args, saved = parse(words), None
+    try:
+        import matplotlib, tqdm  # noqa: E401, F401 (if one is missing, say so now, not at the end)
+    except ImportError as error:
+        raise ImportError(f'this example needs {error.name}: pip install -e ".[examples]"')
     backend_module(args.backend)
     if args.dry_run:
         args.data, args.epochs, args.out, args.resume = "digits", 2, Path(scratch), False
     checkpoint = args.out / "checkpoint.npz"
     if args.resume:
-        saved = load(checkpoint)
-        args = parse(argv, **saved["arguments"])
+        saved, args = load_run(checkpoint, parse, words, fixed=REMEMBERED[:-2])
     elif checkpoint.exists():
         raise FileExistsError(f"{checkpoint} exists: add --resume, or choose another --out")
+    writable_folder(args.out)
     images, args.data = load_images(args)
-    for name in REMEMBERED[:-2] if saved else ():
-        old, new = saved["arguments"][name], getattr(args, name)
-        if old != new:
-            raise ValueError(f"{checkpoint} was trained with --{name.replace('_', '-')} {old}, not "
-                             f"{new}: leave it out to go on, or start anew in another --out")
     return args, images, saved
 
 
-def main(argv=None):
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            args, images, saved = prepare(argv, scratch)
-        except (OSError, ValueError, ImportError, RuntimeError) as error:
-            sys.exit(f"error: {error}")
-        try:
-            train(args, images, saved)
-        except FloatingPointError as error:
-            sys.exit(f"error: {error}")
+def main(words=None):
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            train(*prepare(sys.argv[1:] if words is None else words, scratch))
+    except (OSError, ValueError, ImportError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted at once; --resume goes on from the last checkpoint, if there is one")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ rng.bit_generator.state, "step": 938}. Arrays become members of the .npz under t
 keys, and the rest is one JSON text beside them: to read a stranger's file runs none of its code.
 """
 import json
-import zipfile
 
 import numpy as np
 
@@ -14,21 +13,31 @@ from minigan.files import whole_file
 
 
 def save(path, state):
-    """Writes a dictionary of dictionaries, arrays (NumPy or CuPy) and JSON values, atomically."""
+    """Writes a dictionary of dictionaries, arrays (NumPy or CuPy) and JSON values, atomically.
+
+    Raises ValueError if a key is no string or has a slash, or if an array holds Python objects.
+    """
     arrays = {}
 
-    def take_arrays(node, prefix):
+    def take_arrays(node, path):
         plain = {}
         for key, value in node.items():
+            if not isinstance(key, str) or "/" in key:
+                raise ValueError(f"a checkpoint's keys are strings without /, got {key!r}: "
+                                 "rename it")
+            name = f"{path}/{key}"
             if isinstance(value, dict):
-                plain[key] = take_arrays(value, f"{prefix}{key}/")
+                plain[key] = take_arrays(value, name)
             elif hasattr(value, "dtype"):
-                arrays[prefix + key] = to_host(value)
+                if value.dtype.hasobject:
+                    raise ValueError(f"{key} is an array of Python objects, which only pickle "
+                                     "could save: make it one of numbers")
+                arrays[name] = to_host(value)
             else:
                 plain[key] = value
         return plain
 
-    text = json.dumps(take_arrays(state, ""))
+    text = json.dumps(take_arrays(state, "arrays"))  # so no array has the name "json" or "file"
     with whole_file(path) as part, open(part, "wb") as file:
         np.savez(file, json=np.array(text), **arrays)
 
@@ -40,16 +49,16 @@ def load(path):
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            state = json.loads(str(file["json"]))
+            state = dict(json.loads(str(file["json"])))
             for name in file.files:
                 if name != "json":
-                    *folders, last = name.split("/")
+                    *folders, last = name.removeprefix("arrays/").split("/")
                     node = state
                     for folder in folders:
                         node = node[folder]
                     node[last] = file[name]
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no checkpoint {path}") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+    except Exception as error:  # a strange file fails in np.load, zipfile, zlib, json, or above
         raise ValueError(f"{path} is not a whole checkpoint of minigan ({error})") from error
     return state

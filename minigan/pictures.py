@@ -10,12 +10,17 @@ from minigan.files import whole_file
 
 def image_grid(images, columns=8, gap=2):
     """Lays images (N, H, W) row by row into one array, with a grey gap between them."""
+    if images.ndim != 3 or not images.size:
+        raise ValueError("image_grid takes one or more images, of shape (N, H, W), "
+                         f"got shape {images.shape}")
     count, height, width = images.shape
+    columns = min(columns, count)
     rows = -(-count // columns)
     cells = np.full((rows * columns, height + gap, width + gap), 0.25)
     cells[:count, :height, :width] = images
     grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
-    return grid.reshape(rows * (height + gap), columns * (width + gap))[:-gap, :-gap]
+    grid = grid.reshape(rows * (height + gap), columns * (width + gap))
+    return grid[:rows * (height + gap) - gap, :columns * (width + gap) - gap]
 
 
 def save_grid(path, images, columns=8, zoom=3):
@@ -33,11 +38,20 @@ def save_samples(path, images):
 
 
 def save_curves(path, history, steps_per_epoch):
-    """Draws history, (steps, 4): D loss, G loss, D(x), D(G(z)), against epochs, as a PNG.
+    """Writes draw_curves(history, steps_per_epoch) as a PNG."""
+    figure = draw_curves(history, steps_per_epoch)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=120)
+
+
+def draw_curves(history, steps_per_epoch):
+    """Draws history, (steps, 4): D loss, G loss, D(x), D(G(z)), against epochs.
 
     Pale lines are single steps, strong ones running means over a hundredth of the run.
+    Returns a matplotlib Figure.
     """
     from matplotlib.figure import Figure
+    history = np.asarray(history)
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, outputs = figure.subplots(2, 1, sharex=True)
     window = max(1, len(history) // 100)
@@ -53,21 +67,17 @@ def save_curves(path, history, steps_per_epoch):
         axes.legend()
         axes.grid(alpha=0.3)
     outputs.set_xlabel("epoch")
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=120)
+    return figure
 
 
 def save_animation(path, pictures, seconds_per_picture=0.4):
-    """Shows the PNG files `pictures`, all of one size, one after another as a GIF."""
-    from matplotlib.animation import PillowWriter
-    from matplotlib.figure import Figure
-    from matplotlib.image import imread
-    frames = [imread(picture) for picture in pictures]
-    height, width = frames[0].shape[:2]
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    writer = PillowWriter(fps=1 / seconds_per_picture)
-    with whole_file(path) as part, writer.saving(figure, part, dpi=100):
-        shown = figure.figimage(frames[0])
-        for frame in frames + [frames[-1]] * 4:  # the last one stays a while
-            shown.set_data(frame)
-            writer.grab_frame()
+    """Shows the PNG files `pictures`, all of one size, one after another as a GIF, the last one
+    five times as long."""
+    from PIL import Image  # which matplotlib needs, so it is there
+    frames = [Image.open(picture).convert("L") for picture in pictures]
+    if not frames:
+        raise ValueError("save_animation takes one or more pictures, got none")
+    duration = round(1000 * seconds_per_picture)  # in ms
+    with whole_file(path) as part:
+        frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], loop=0,
+                       duration=[duration] * (len(frames) - 1) + [5 * duration])

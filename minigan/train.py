@@ -19,7 +19,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     the update. All three are 0-d arrays on the network's device: float(...) them when you log.
     Source: Goodfellow et al. 2014, algorithm 1.
     """
-    x_fake, _ = generator.forward(z)
+    x_fake = generator.forward(z)[0]  # as in training, but G learns nothing here
     s_real, cache_real = discriminator.forward(x_real)
     s_fake, cache_fake = discriminator.forward(x_fake)
     value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)

@@ -1,4 +1,3 @@
-import json
 import zipfile
 
 import numpy as np
@@ -55,12 +54,41 @@ def test_the_file_holds_no_pickle(tmp_path):
         assert not any(b"|O" in archive.read(name)[:128] for name in archive.namelist())
 
 
-def test_a_failing_save_leaves_the_old_checkpoint(tmp_path):
+def test_a_save_that_fails_half_way_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    def fill_the_disk(file, **members):
+        file.write(b"PK half of a file")
+        raise OSError("no space left on device")
+
     path = tmp_path / "a.npz"
     save(path, {"step": 1})
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="object is not JSON serializable"):
         save(path, {"step": object()})
+    monkeypatch.setattr(np, "savez", fill_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save(path, {"step": 2})
     assert load(path) == {"step": 1} and list(tmp_path.iterdir()) == [path]
+
+
+def test_arrays_may_have_any_name_without_a_slash(tmp_path):
+    state = {name: np.full(2, i) for i, name in enumerate(
+        ["json", "file", "args", "kwds", "allow_pickle", "arrays", "", "a b.c"])}
+    save(tmp_path / "a.npz", state | {"deep": state})
+    np.testing.assert_equal(load(tmp_path / "a.npz"), state | {"deep": state})
+
+
+@pytest.mark.parametrize("key", [3, None, "a/b"])
+@pytest.mark.parametrize("value", [1, np.ones(2), {}], ids=["plain", "array", "dictionary"])
+def test_keys_that_would_not_come_back_are_refused(tmp_path, key, value):
+    for state in ({key: value}, {"deep": {key: value}}):
+        with pytest.raises(ValueError, match=f"keys are strings without /, got {key!r}: rename"):
+            save(tmp_path / "a.npz", state)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_of_objects_are_refused_since_only_pickle_could_save_them(tmp_path):
+    for array in (np.array([object()]), np.zeros(2, [("x", float), ("y", object)])):
+        with pytest.raises(ValueError, match="W is an array of Python objects"):
+            save(tmp_path / "a.npz", {"net": {"W": array}})
 
 
 def test_a_path_without_npz_is_kept_as_it_is(tmp_path):
@@ -73,17 +101,40 @@ def test_a_missing_file_is_named(tmp_path):
         load(tmp_path / "gone.npz")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "text", "empty", "another npz", "pickle"])
+def with_byte(content, position, value):
+    """A zip file with another byte at `position` of the first entry of its directory."""
+    content = bytearray(content)
+    content[content.index(b"PK\1\2") + position] = value
+    return bytes(content)
+
+
+DAMAGES = {
+    "text": lambda path: path.write_bytes(b"not a zip"),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-200]),
+    "flipped": lambda path: path.write_bytes(path.read_bytes().replace(b"\xf0\x3f", b"\xf0\x3e")),
+    "encrypted": lambda path: path.write_bytes(with_byte(path.read_bytes(), 8, 1)),
+    "an unknown compression": lambda path: path.write_bytes(with_byte(path.read_bytes(), 10, 99)),
+    "another npz": lambda path: np.savez(path, W=np.ones(3)),
+    "other JSON": lambda path: np.savez(path, json=np.array("3")),
+    "other nesting": lambda path: np.savez(path, json=np.array('{"a": 3}'), **{"arrays/a/b": 1}),
+    "pickle": lambda path: np.savez(path, json=np.array("{}"), W=np.array([object()])),
+    "a folder": lambda path: path.unlink() or path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_not_a_whole_checkpoint_is_refused_by_name(tmp_path, damage):
     path = tmp_path / "a.npz"
     save(path, {"W": np.ones(1000), "step": 1})
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-200])
-    elif damage == "another npz":
-        np.savez(path, W=np.ones(3))
-    elif damage == "pickle":
-        np.savez(path, json=np.array(json.dumps({})), W=np.array([object()]))
-    else:
-        path.write_bytes({"text": b"not a zip", "empty": b""}[damage])
+    DAMAGES[damage](path)
     with pytest.raises(ValueError, match="a.npz is not a whole checkpoint of minigan"):
         load(path)
+
+
+def test_a_broken_compression_is_refused_by_name(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", json=np.array("{}"), W=np.arange(1000))
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content.replace(content[400:600], b"\xff" * 200))
+    with pytest.raises(ValueError, match="a.npz is not a whole checkpoint of minigan"):
+        load(tmp_path / "a.npz")

@@ -1,5 +1,6 @@
 """The examples as a user runs them, on the built-in digits."""
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
-from minigan import load  # noqa: E402
+from minigan import load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -46,7 +47,8 @@ def test_a_run_leaves_all_it_promises(capsys):
     saved = load("a/checkpoint.npz")
     assert saved["step"] == 10 and saved["epoch"] == 2 and saved["history"].shape == (10, 4)
     out, err = capsys.readouterr()
-    assert "BUILT-IN DIGITS" in out and "10 steps" in out and "D(G(z))" in err
+    assert "BUILT-IN DIGITS" in out and "steps done: 10, 10 of them now, in" in out
+    assert "Nothing was left" not in out and "D(G(z))" in err
 
 
 @pytest.mark.parametrize("stop", [["--epochs", 1], ["--steps", 3]], ids=["epoch", "step"])
@@ -85,6 +87,109 @@ def test_every_loss_trains(loss):
     assert (limit <= np.float32(0.01)) == (loss == "wasserstein")
 
 
+def test_both_networks_learn_with_the_learning_rate_that_is_given():
+    run("--steps", 1, "--lr", "0.003", "--out", "a")
+    saved = load("a/checkpoint.npz")
+    networks = mnist_gan.NETWORKS["mlp"](5, np.random.default_rng(0).spawn(1)[0])
+    for name, network in zip(("generator", "discriminator"), networks):
+        farthest = max(abs(saved[name][key] - parameter.value).max()
+                       for key, parameter in network.named_parameters())
+        assert 0.99 * 0.003 < farthest < 1.001 * 0.003, name  # Adam's first step is lr or less
+
+
+def test_the_seed_sets_the_order_of_the_images(monkeypatch):
+    seen = []
+    step = mnist_gan.discriminator_step
+
+    def look(*words):
+        seen.append(words[4])
+        return step(*words)
+
+    monkeypatch.setattr(mnist_gan, "discriminator_step", look)
+    run("--epochs", 2, "--steps", 6, "--seed", 7, "--out", "a")
+    images, _ = mnist_gan.draw_digits(100, np.random.default_rng(7))
+    for x_real, epoch in [(seen[0], 1), (seen[5], 2)]:
+        order = np.random.default_rng([7, epoch]).permutation(100)
+        assert np.array_equal(x_real, to_float(images[order[:20]]))
+
+
+def test_a_finished_run_says_that_nothing_was_left_to_do(capsys):
+    run("--steps", 2, "--out", "a")
+    run("--steps", 2, "--out", "a", "--resume")
+    out = capsys.readouterr().out
+    assert "steps done: 2, 0 of them now\nNothing was left to do: to train for longer" in out
+
+
+def test_the_animation_shows_the_epochs_of_this_run_in_their_order(monkeypatch):
+    shown = []
+    monkeypatch.setattr(mnist_gan, "save_animation", lambda _, pictures: shown.extend(pictures))
+    monkeypatch.setattr(mnist_gan, "draw_digits", lambda *_: [np.zeros((2, 28, 28), np.uint8)])
+    Path("a").mkdir()
+    for stale in ("samples_epoch_004.png", "samples_epoch_1000.png"):
+        Path("a", stale).write_bytes(b"")
+    mnist_gan.main("--data digits --batch-size 2 --latent-dim 2 --epochs 3 --out a".split())
+    assert shown == [Path(f"a/samples_epoch_00{epoch}.png") for epoch in (1, 2, 3)]
+
+
+def test_what_does_not_fit_is_refused_before_the_images_are_loaded(monkeypatch):
+    digits = mnist_gan.draw_digits
+    monkeypatch.setattr(mnist_gan, "draw_digits", None)
+    monkeypatch.setattr(mnist_gan, "load_mnist", lambda _: digits(40, np.random.default_rng(0)))
+    run("--steps", 1, "--out", "a", data="mnist")
+    with pytest.raises(SystemExit, match="error: .* was trained with --data mnist, not digits"):
+        run("--out", "a", "--resume")
+    run("--steps", 2, "--out", "a", "--resume", data="auto")
+    assert load("a/checkpoint.npz")["arguments"]["data"] == "mnist"
+    Path("file").write_text("")
+    with pytest.raises(SystemExit, match="error: no file can be written in the folder file.below"):
+        run("--out", "file/below")
+
+
+@pytest.mark.parametrize("module", ["matplotlib", "tqdm"])
+def test_a_missing_package_is_named_before_the_images_are_loaded(monkeypatch, module):
+    monkeypatch.setattr(mnist_gan, "draw_digits", None)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=f"error: this example needs {module}: pip install -e"):
+        run()
+
+
+def test_a_missing_matplotlib_spares_generate_the_npz(monkeypatch):
+    run("--steps", 1, "--out", "a")
+    for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
+    with pytest.raises(SystemExit, match="error: a picture needs matplotlib.*: pip install -e"):
+        generate.main(["a/checkpoint.npz"])
+
+
+def test_an_older_checkpoint_without_an_argument_counts_as_its_default():
+    mnist_gan.main("--data digits --latent-dim 5 --steps 1 --out a".split())
+    saved = load("a/checkpoint.npz")
+    del saved["arguments"]["batch_size"], saved["arguments"]["arch"]
+    save("a/checkpoint.npz", saved)
+    mnist_gan.main("--resume --steps 2 --out a".split())
+    assert load("a/checkpoint.npz")["step"] == 2
+    generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
+    with pytest.raises(SystemExit, match="--batch-size 64, not 20"):
+        run("--resume", "--out", "a")
+
+
+def test_a_checkpoint_of_another_program_is_refused_by_name():
+    run("--steps", 1, "--out", "a")
+    for absent, complaint in [("arguments", "checkpoint.npz is a checkpoint of another program"),
+                              ("adam_d", "the checkpoint lacks adam_d")]:
+        saved = load("a/checkpoint.npz")
+        del saved[absent]
+        save(Path(absent, "checkpoint.npz"), saved)
+        with pytest.raises(SystemExit, match=f"error: .*{complaint}"):
+            run("--resume", "--out", absent)
+    with pytest.raises(SystemExit, match="error: .*checkpoint.npz is a checkpoint of another"):
+        generate.main(["arguments/checkpoint.npz"])
+    save("b.npz", {"arguments": {}})
+    with pytest.raises(SystemExit, match="error: .* absent in the state to load"):
+        generate.main(["b.npz"])
+
+
 def test_resume_takes_up_what_is_not_given_and_refuses_what_differs():
     run("--epochs", 1, "--out", "a")
     mnist_gan.main(["--resume", "--out", "a", "--epochs", "2"])
@@ -108,8 +213,9 @@ def test_auto_falls_back_loudly_and_mnist_never(capsys):
     assert load("a/checkpoint.npz")["arguments"]["data"] == "digits"
     with pytest.raises(SystemExit, match="error: .* could not be downloaded"):
         run("--steps", 1, "--out", "b", data="mnist")
-    with pytest.raises(SystemExit, match="error: neither .* is in nowhere"):
-        run("--data-dir", "nowhere", "--out", "b", data="mnist")
+    for data in ("mnist", "auto"):  # a place that the user named is never passed over
+        with pytest.raises(SystemExit, match="error: neither .* is in nowhere"):
+            run("--data-dir", "nowhere", "--out", "b", data=data)
 
 
 def test_digits_never_download(monkeypatch):
@@ -119,11 +225,23 @@ def test_digits_never_download(monkeypatch):
 
 @pytest.mark.parametrize("words", [
     ["--epochs", "0"], ["--lr", "-1"], ["--lr", "nan"], ["--seed", "-1"], ["--loss", "mse"],
-    ["--batch-size", "x"]])
+    ["--batch-size", "x"], ["--batch-size", "1"], ["--lr", "inf"]])
 def test_impossible_arguments_are_named(words, capsys):
     with pytest.raises(SystemExit):
         run(*words)
     assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
+def test_a_batch_larger_than_the_data_is_one_clear_line_and_leaves_no_picture():
+    with pytest.raises(SystemExit, match="error: a batch takes 1 to 100 images, .* got .* 101"):
+        run("--batch-size", 101, "--out", "a")
+    assert not list(Path("a").iterdir())
+
+
+def test_a_training_that_diverges_is_one_clear_line():
+    with np.errstate(all="ignore"), pytest.raises(
+            SystemExit, match="error: training diverged: step [1-5], .* is not yet there"):
+        run("--lr", "1e30", "--loss", "leastsquares", "--out", "a")
 
 
 def test_a_missing_backend_is_one_clear_line(monkeypatch):
@@ -144,6 +262,8 @@ def test_generate_draws_from_a_checkpoint(capsys):
     with pytest.raises(SystemExit):
         generate.main(["a/checkpoint.npz", "--out", "digits.jpg"])
     assert "--out takes a file .png or .npz, got digits.jpg" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="error: .*Not a directory|error: .*exists"):
+        generate.main(["a/checkpoint.npz", "--out", "digits.npz/below.npz"])
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])}
@@ -157,11 +277,49 @@ def test_the_dry_run_leaves_nothing_behind(tmp_path):
     assert "BUILT-IN DIGITS" in done.stdout and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words, hint", [
+    (["--out", "my runs/a"], "python gan.py --out 'my runs/a' --backend cupy --resume"),
+    (["--dry-run"], None)])
+def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, words, hint):
+    step = mnist_gan.generator_step
+
+    def press(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(mnist_gan, "generator_step", press)
+    monkeypatch.setattr(mnist_gan, "backend_module", lambda _: np)  # the CPU stands in for a GPU
+    monkeypatch.setattr(mnist_gan, "to_device", lambda x, _: x)
+    monkeypatch.setattr("minigan.layer.to_device", lambda x, _: x)
+    monkeypatch.setattr(sys, "argv", ["gan.py", *words, "--backend", "cupy"])
+    run(*sys.argv[1:])
+    out = capsys.readouterr().out
+    assert "steps done: 1," in out
+    if hint:
+        assert f"To go on: {hint}\n" in out
+        monkeypatch.setattr(sys, "argv", shlex.split(hint)[1:])
+        run(*sys.argv[1:])
+        assert f"To go on: {hint}\n" in capsys.readouterr().out
+    else:
+        assert "--resume" not in out and "Checkpoint and pictures" not in out
+
+
+@pytest.mark.parametrize("name", ["load_images", "save_curves"])
+def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, name):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist_gan, name, press)
+    with pytest.raises(SystemExit, match="^Interrupted at once; --resume goes on from the last"):
+        run("--steps", 1)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C")
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     code = ("import mnist_gan as m; draw = m.draw_digits; "
             "m.draw_digits = lambda count, rng: draw(200, rng); m.main()")
-    words = [sys.executable, "-c", code, "--data", "digits", "--out", "a", "--epochs", "10000"]
+    words = [sys.executable, "-c", code, "--data", "digits", "--epochs", "10000",
+             "--out", "a"]
     process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "a" / "checkpoint.npz"
@@ -170,6 +328,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "Interrupted. To go on: python " in out and "--resume --out a" in out
+    assert "Interrupted. To go on: python " in out and "--out a --resume\n" in out
     saved = load(checkpoint)
     assert saved["step"] == len(saved["history"]) > 0
