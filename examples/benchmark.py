@@ -38,8 +38,7 @@ from networks import NETWORKS
 
 from minigan import (
     Adam, ConvTranspose2D, Flatten, NonSaturating, Reshape, Sequential, discriminator_step,
-    draw_digits, generator_step, to_float)
-from minigan.files import whole_file
+    draw_digits, generator_step, to_float, whole_file)
 
 WORKLOADS = {"W1": "mlp", "W2": "dcgan"}
 LATENT_DIM = 100

@@ -10,8 +10,7 @@ import numpy as np
 from mnist_gan import at_least, noise, parse, sample
 from networks import NETWORKS
 
-from minigan import save_grid, save_samples
-from minigan.run import load_run
+from minigan import load_run, save_grid, save_samples
 
 
 def main(argv=None):

@@ -18,10 +18,8 @@ from networks import NETWORKS
 
 from minigan import (
     Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
-    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, save_animation,
-    save_curves, save_grid, save_samples, to_device, to_host)
-from minigan.files import writable_folder
-from minigan.run import load_run
+    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, load_run,
+    save_animation, save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
 
 LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
           "hinge": Hinge, "wasserstein": Wasserstein}

@@ -17,8 +17,9 @@ from minigan.noise import Dropout, GaussianNoise
 from minigan.shape import Flatten, Reshape
 from minigan.data import batches, load_mnist, read_idx, to_float
 from minigan.digits import draw_digits
-from minigan.run import Run
+from minigan.run import Run, load_run
 from minigan.checkpoint import load, save
+from minigan.files import whole_file, writable_folder
 from minigan.pictures import (
     image_grid, save_animation, save_curves, save_grid, save_samples)
 
@@ -37,6 +38,6 @@ __all__ = [
     "AveragePool2D", "MaxPool2D", "Upsample2D",
     "Dropout", "GaussianNoise", "Flatten", "Reshape",
     "batches", "load_mnist", "read_idx", "to_float", "draw_digits",
-    "Run", "load", "save",
+    "Run", "load_run", "load", "save", "whole_file", "writable_folder",
     "image_grid", "save_animation", "save_curves", "save_grid", "save_samples",
 ]

@@ -10,6 +10,13 @@ TOLERANCE = 1e-6  # right gradients come out between 1e-11 and 1e-7, wrong ones 
 STEP = 3e-6       # truncation errs by about step^2, rounding by 1e-16 / step: the best lies between
 
 
+def require_float64(*arrays):
+    for array in arrays:
+        if array.dtype != np.float64:
+            raise TypeError(f"gradients are checked in float64, got {array.dtype}: "
+                            "use .astype(np.float64)")
+
+
 def numerical_gradient(f, x, h=STEP):
     """dL/dx of the number L = f(x) by central differences: (f(x + h e_i) - f(x - h e_i)) / 2h.
 
@@ -22,8 +29,7 @@ def numerical_gradient(f, x, h=STEP):
 
 def central_differences(f, x, h=STEP):
     """Central differences of f(x) -> (value, sides): gradient, where a side changed, noise."""
-    if x.dtype != np.float64:
-        raise TypeError(f"gradients are checked in float64, got {x.dtype}: use .astype(np.float64)")
+    require_float64(x)
     x = x.copy()
     gradient, crossed, largest = np.zeros(x.shape), np.zeros(x.shape, bool), 0.0
     for index in np.ndindex(x.shape):

@@ -10,7 +10,8 @@ table. Networks and data are float64: net.astype(np.float64).
 """
 import numpy as np
 
-from minigan.differences import Comparison, GradientError, Report, central_differences
+from minigan.differences import (
+    Comparison, GradientError, Report, central_differences, require_float64)
 from minigan.train import discriminator_step, generator_step
 
 
@@ -50,6 +51,7 @@ def check_layer(layer, x, train=True, seed=0):
     x: float64 input. The number that is differentiated is sum(R * y), with random R: with ones in
     its place a norm's gradient is zero and every mistake passes. Returns the Report.
     """
+    require_float64(x)
     rewind = _Rewind(layer)
     y, cache = layer.forward(x, train)
     # Not the stream of default_rng(seed), from which x may come: with R = x a transposed dW passes.
@@ -132,9 +134,8 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
 
 
 def _check_step(title, learner, other, evaluate, loss, run):
+    require_float64(*(p.value for p in learner.parameters() + other.parameters()))
     rewind = _Rewind(learner, other)
-    if any(p.value.dtype != np.float64 for p in learner.parameters() + other.parameters()):
-        raise TypeError("gradients are checked in float64: use net.astype(np.float64) for both")
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before = [p.value.copy() for p in other.parameters()]

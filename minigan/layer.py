@@ -55,7 +55,7 @@ class Layer:
         return self.input_grad(dy, cache)
 
     def sides(self, cache):
-        """Boolean arrays that tell on which side of its kinks each input fell; see gradcheck."""
+        """Arrays that tell on which side of its kinks each input fell, for gradcheck to compare."""
         return []
 
     # Below: what all layers need, and no formula depends on.
@@ -130,7 +130,7 @@ class Layer:
                             f"{array_module(x).__name__}: move one of them, with .to or to_device")
         if x.dtype != own.dtype:
             raise TypeError(f"{self} has {own.dtype} parameters, got x of {x.dtype}: "
-                            f"cast one of them, with .astype")
+                            "cast one of them, with .astype")
 
     def __repr__(self):
         """The constructor call, without defaults and random streams: Dense(784, 256, std=0.02)."""

@@ -94,10 +94,10 @@ class BatchNorm(_Norm):
         if not train:
             y, cache, _ = self.normalise(x, (self.running_mean, self.running_var))
             return y.reshape(x.shape), cache
+        y, cache, (mean, var) = self.normalise(x)
         if x.size == self.num_features:
             raise ValueError(f"{self} needs more than one value per feature to train, got x of "
                              f"shape {tuple(x.shape)}: use a larger batch")
-        y, cache, (mean, var) = self.normalise(x)
         self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
         self.running_var = self.momentum * self.running_var + (1 - self.momentum) * var
         return y.reshape(x.shape), cache

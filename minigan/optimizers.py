@@ -80,8 +80,9 @@ class Optimizer:
         own = {"steps": 1, **{name: self.value.size for name in self.slots}}
         other = {name: getattr(value, "size", 1) for name, value in state.items()}
         if own != other:
-            raise ValueError(f"{type(self).__name__} keeps {own} (names, sizes), the state to load "
-                             f"{other}: use the optimizer and networks that it was saved with")
+            raise ValueError(f"{type(self).__name__} keeps {own}, the sizes by name; the state to "
+                             f"load has {other}: use the optimizer and networks that it was saved "
+                             "with")
         for name in self.slots:
             self.state[name][...] = to_device(state[name], array_module(self.value))
         self.steps = int(state["steps"])

@@ -65,6 +65,7 @@ class Run:
 
     @property
     def epochs_begun(self):
+        """How many epochs have been trained on, wholly or in part."""
         return -(-self.steps // self.steps_per_epoch)
 
     def batches(self):
