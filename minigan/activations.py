@@ -19,6 +19,9 @@ class ReLU(Layer):
     def sides(self, y):
         return [y > 0]
 
+    def tangent(self, x_dot, y):
+        return self.input_grad(x_dot, y), None
+
 
 class LeakyReLU(Layer):
     """y = max(x, a x),  f' = 1 where y > 0, else a = negative_slope, 0 < a < 1.  x, y (N, ...)."""
@@ -41,6 +44,9 @@ class LeakyReLU(Layer):
     def sides(self, y):
         return [y > 0]
 
+    def tangent(self, x_dot, y):
+        return self.input_grad(x_dot, y), None
+
 
 class Tanh(Layer):
     """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in [-1, 1]."""
@@ -51,6 +57,12 @@ class Tanh(Layer):
 
     def input_grad(self, dy, y):
         return dy * (1 - y * y)
+
+    def tangent(self, x_dot, y):
+        return self.input_grad(x_dot, y), x_dot
+
+    def curvature(self, dy_dot, dx_dot, x_dot, y):
+        return -2 * y * x_dot * dx_dot  # f'' x_dot dy_dot, where f'' = -2 y f' and dx_dot = f' dy_dot
 
 
 class Sigmoid(Layer):
@@ -63,3 +75,9 @@ class Sigmoid(Layer):
 
     def input_grad(self, dy, y):
         return dy * y * (1 - y)
+
+    def tangent(self, x_dot, y):
+        return self.input_grad(x_dot, y), x_dot
+
+    def curvature(self, dy_dot, dx_dot, x_dot, y):
+        return (1 - 2 * y) * x_dot * dx_dot  # as in Tanh, where f'' = (1 - 2 y) f'

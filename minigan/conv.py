@@ -101,9 +101,14 @@ class Conv2D(_Convolution):
     def forward(self, x, train=True):
         self.check_input(x)
         rows = patches(x, *self.window)
-        y = rows @ self.W.value.reshape(-1, self.out_channels)
+        y = self.product(rows, x.shape)
         y += self.b.value
-        return y.reshape(self.output_shape(x.shape)), (rows, x.shape)
+        return y, (rows, x.shape)
+
+    def product(self, rows, x_shape):
+        """rows W, as images."""
+        y = rows @ self.W.value.reshape(-1, self.out_channels)
+        return y.reshape(self.output_shape(x_shape))
 
     def input_grad(self, dy, cache):
         _, x_shape = cache
@@ -112,9 +117,20 @@ class Conv2D(_Convolution):
 
     def add_param_grads(self, dy, cache):
         rows, _ = cache
-        dy = dy.reshape(-1, self.out_channels)
-        self.W.grad += (rows.T @ dy).reshape(self.W.grad.shape)
-        self.b.grad += dy.sum(axis=0)
+        self.add_weight_grad(dy, rows)
+        self.b.grad += dy.sum((0, 1, 2))
+
+    def add_weight_grad(self, dy, rows):
+        dW = rows.T @ dy.reshape(-1, self.out_channels)
+        self.W.grad += dW.reshape(self.W.grad.shape)
+
+    def tangent(self, x_dot, cache):
+        rows_dot = patches(x_dot, *self.window)
+        return self.product(rows_dot, x_dot.shape), rows_dot
+
+    def add_tangent_param_grads(self, dy, dy_dot, rows_dot, cache):
+        super().add_tangent_param_grads(dy, dy_dot, rows_dot, cache)
+        self.add_weight_grad(dy_dot, rows_dot)  # b has no part in y_dot
 
 
 class ConvTranspose2D(_Convolution):
@@ -145,16 +161,30 @@ class ConvTranspose2D(_Convolution):
 
     def forward(self, x, train=True):
         self.check_input(x)
-        rows = x.reshape(-1, self.in_channels) @ self.W.value.reshape(self.in_channels, -1)
-        y = fold(rows, self.output_shape(x.shape), *self.window)
+        y = self.product(x)
         y += self.b.value
         return y, x
+
+    def product(self, x):
+        """fold(x W)."""
+        rows = x.reshape(-1, self.in_channels) @ self.W.value.reshape(self.in_channels, -1)
+        return fold(rows, self.output_shape(x.shape), *self.window)
 
     def input_grad(self, dy, x):
         dx = patches(dy, *self.window) @ self.W.value.reshape(self.in_channels, -1).T
         return dx.reshape(x.shape)
 
     def add_param_grads(self, dy, x):
+        self.add_weight_grad(dy, x)
+        self.b.grad += dy.sum((0, 1, 2))
+
+    def add_weight_grad(self, dy, x):
         dW = x.reshape(-1, self.in_channels).T @ patches(dy, *self.window)
         self.W.grad += dW.reshape(self.W.grad.shape)
-        self.b.grad += dy.sum((0, 1, 2))
+
+    def tangent(self, x_dot, x):
+        return self.product(x_dot), x_dot
+
+    def add_tangent_param_grads(self, dy, dy_dot, x_dot, x):
+        super().add_tangent_param_grads(dy, dy_dot, x_dot, x)
+        self.add_weight_grad(dy_dot, x_dot)  # b has no part in y_dot

@@ -33,3 +33,10 @@ class Dense(Layer):
     def add_param_grads(self, dy, x):
         self.W.grad += x.T @ dy
         self.b.grad += dy.sum(axis=0)
+
+    def tangent(self, x_dot, x):
+        return x_dot @ self.W.value, x_dot
+
+    def add_tangent_param_grads(self, dy, dy_dot, x_dot, x):
+        super().add_tangent_param_grads(dy, dy_dot, x_dot, x)
+        self.W.grad += x_dot.T @ dy_dot  # b has no part in y_dot

@@ -58,6 +58,37 @@ class Layer:
         """Arrays that tell on which side of its kinks each input fell, for gradcheck to compare."""
         return []
 
+    # Second order, for gradient penalties: see penalties.py, and stop above at a first reading.
+
+    def tangent(self, x_dot, cache):
+        """y_dot = (dy/dx) x_dot, how y moves as x moves along x_dot; and what the way back needs.
+        """
+        raise NotImplementedError(f"{self} defines no tangent, so it takes no gradient penalty")
+
+    def curvature(self, dy_dot, dx_dot, tcache, cache):
+        """d(sum(dy_dot * y_dot))/dx, at fixed x_dot; None where the layer is linear in pieces."""
+        return None
+
+    def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
+        """p.grad += (dy/dp)^T dy + (dy_dot/dp)^T dy_dot.  Here, as in all of the sweep back, dy may
+        be None: zero, and not worth a product."""
+        if dy is not None:
+            self.add_param_grads(dy, cache)
+
+    def tangent_input_grads(self, dy, dy_dot, tcache, cache):
+        """dx = (dy/dx)^T dy + curvature,  dx_dot = (dy/dx)^T dy_dot."""
+        dx_dot = self.input_grad(dy_dot, cache)
+        dx = self.curvature(dy_dot, dx_dot, tcache, cache)
+        if dy is not None:
+            through_y = self.input_grad(dy, cache)
+            dx = through_y if dx is None else dx + through_y
+        return dx, dx_dot
+
+    def tangent_backward(self, dy, dy_dot, tcache, cache):
+        """Both of the above: the backward pass of the map (x, x_dot) -> (y, y_dot)."""
+        self.add_tangent_param_grads(dy, dy_dot, tcache, cache)
+        return self.tangent_input_grads(dy, dy_dot, tcache, cache)
+
     # Below: what all layers need, and no formula depends on.
 
     def walk(self, prefix=""):
@@ -191,6 +222,29 @@ class Sequential(Layer):
 
     def sides(self, caches):
         return [side for layer, cache in zip(self.layers, caches) for side in layer.sides(cache)]
+
+    def tangent(self, x_dot, caches):
+        tcaches = []
+        for layer, cache in zip(self.layers, caches):
+            x_dot, tcache = layer.tangent(x_dot, cache)
+            tcaches.append(tcache)
+        return x_dot, tcaches
+
+    def tangent_input_grads(self, dy, dy_dot, tcaches, caches):
+        for layer, *kept in reversed(list(zip(self.layers, tcaches, caches))):
+            dy, dy_dot = layer.tangent_input_grads(dy, dy_dot, *kept)
+        return dy, dy_dot
+
+    def add_tangent_param_grads(self, dy, dy_dot, tcaches, caches):
+        first = self._first_to_learn  # as in add_param_grads
+        for layer, *kept in reversed(list(zip(self.layers, tcaches, caches))[first + 1:]):
+            dy, dy_dot = layer.tangent_backward(dy, dy_dot, *kept)
+        self.layers[first].add_tangent_param_grads(dy, dy_dot, tcaches[first], caches[first])
+
+    def tangent_backward(self, dy, dy_dot, tcaches, caches):
+        for layer, *kept in reversed(list(zip(self.layers, tcaches, caches))):
+            dy, dy_dot = layer.tangent_backward(dy, dy_dot, *kept)
+        return dy, dy_dot
 
     def walk(self, prefix=""):
         yield prefix, self

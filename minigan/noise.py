@@ -31,6 +31,9 @@ class Dropout(Layer):
     def input_grad(self, dy, mask):
         return dy if mask is None else dy * mask
 
+    def tangent(self, x_dot, mask):
+        return self.input_grad(x_dot, mask), None
+
 
 class GaussianNoise(Layer):
     """y = x + std e,  e ~ N(0, 1);  in use y = x.  x, y, e (N, ...).
@@ -53,3 +56,6 @@ class GaussianNoise(Layer):
 
     def input_grad(self, dy, _):
         return dy
+
+    def tangent(self, x_dot, _):
+        return x_dot, None

@@ -48,16 +48,20 @@ class _Norm(Layer):
         return y, (x_hat, inv_std, running is not None), (mean, var)
 
     def input_grad(self, dy, cache):
+        dx_hat = dy.reshape(cache[0].shape) * self.gamma.value
+        return self.jacobian(dx_hat, cache).reshape(dy.shape)
+
+    def jacobian(self, a, cache):
+        """(dx_hat/dx) a = inv_std (a - mean(a) - x_hat mean(a x_hat)). This matrix is symmetric: it
+        takes dx_hat back to dx, and x_dot on to x_hat_dot."""
         x_hat, inv_std, frozen = cache
-        dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
         if frozen:  # mean and var were constants
-            dx = dx_hat * inv_std
-        else:
-            dx = x_hat * -self.mean(dx_hat, x_hat)
-            dx -= self.mean(dx_hat)
-            dx += dx_hat
-            dx *= inv_std
-        return dx.reshape(dy.shape)
+            return a * inv_std
+        b = x_hat * -self.mean(a, x_hat)
+        b -= self.mean(a)
+        b += a
+        b *= inv_std
+        return b
 
     def add_param_grads(self, dy, cache):
         x_hat = cache[0]
@@ -102,6 +106,11 @@ class BatchNorm(_Norm):
         self.running_var = self.momentum * self.running_var + (1 - self.momentum) * var
         return y.reshape(x.shape), cache
 
+    def tangent(self, x_dot, cache):
+        raise NotImplementedError(
+            f"{self} takes no gradient penalty: it mixes the examples of a batch, so that the score "
+            "of one has no gradient of its own; use LayerNorm, or no norm, in the discriminator")
+
 
 class LayerNorm(_Norm):
     """y = gamma (x - mean) / sqrt(var + eps) + beta,  mean and var of each example by itself.
@@ -119,6 +128,26 @@ class LayerNorm(_Norm):
     def forward(self, x, train=True):
         y, cache, _ = self.normalise(x)
         return y.reshape(x.shape), cache
+
+    def tangent(self, x_dot, cache):
+        x_dot_3d = x_dot.reshape(cache[0].shape)
+        x_hat_dot = self.jacobian(x_dot_3d, cache)
+        return (self.gamma.value * x_hat_dot).reshape(x_dot.shape), (x_dot_3d, x_hat_dot)
+
+    def curvature(self, dy_dot, dx_dot, tcache, cache):
+        """With J = dx_hat/dx and n = L C, differentiate n mean(dx_hat_dot J x_dot): inv_std changes
+        by -inv_std^2 x_hat / n, and x_hat by J, which meets x_hat twice in J."""
+        (x_hat, inv_std, _), (x_dot, x_hat_dot) = cache, tcache
+        dx_hat_dot = self.gamma.value * dy_dot.reshape(x_hat.shape)
+        extra = (x_hat * self.mean(dx_hat_dot, x_hat_dot)
+                 + x_hat_dot * self.mean(dx_hat_dot, x_hat)
+                 + dx_dot.reshape(x_hat.shape) * self.mean(x_dot, x_hat))
+        return (extra * -inv_std).reshape(dy_dot.shape)
+
+    def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
+        super().add_tangent_param_grads(dy, dy_dot, tcache, cache)
+        _, x_hat_dot = tcache
+        self.gamma.grad += _sum_of_product("c", dy_dot.reshape(x_hat_dot.shape), x_hat_dot)
 
 
 class SpectralNorm(Layer):
@@ -163,11 +192,24 @@ class SpectralNorm(Layer):
         return self.layer.input_grad(dy / sigma, cache)
 
     def add_param_grads(self, dy, cache):
-        cache, u, v, sigma = cache
+        self._add_through_sigma(cache, lambda inner: self.layer.add_param_grads(dy, inner))
+
+    def _add_through_sigma(self, cache, add):
+        """add(inner cache) adds dL/d(W / sigma) to W.grad; this makes dL/dW of it."""
+        inner, u, v, sigma = cache
         W = self.layer.W
         kept = W.grad.copy()
         W.grad.fill(0)
-        self.layer.add_param_grads(dy, cache)  # W.grad = dL/d(W / sigma)
+        add(inner)
         dsigma = -(W.grad * W.value).sum() / sigma ** 2
         W.grad /= sigma
         W.grad += dsigma * (u[:, None] * v).reshape(W.grad.shape) + kept
+
+    def tangent(self, x_dot, cache):
+        inner, _, _, sigma = cache
+        y_dot, tcache = self.layer.tangent(x_dot, inner)
+        return y_dot / sigma, tcache
+
+    def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
+        self._add_through_sigma(cache, lambda inner: self.layer.add_tangent_param_grads(
+            dy, dy_dot, tcache, inner))

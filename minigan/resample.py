@@ -41,6 +41,12 @@ class MaxPool2D(_Pool):
     def sides(self, cache):
         return [cache[0]]
 
+    def tangent(self, x_dot, cache):
+        largest, _ = cache
+        rows = self.patches(x_dot)
+        y_dot = array_module(rows).take_along_axis(rows, largest[:, :, :, None], axis=3)
+        return y_dot[:, :, :, 0], None
+
 
 class AveragePool2D(_Pool):
     """y = the mean of each patch, in each channel.
@@ -55,6 +61,9 @@ class AveragePool2D(_Pool):
         K, _ = self.window
         drows = (dy / K ** 2)[:, :, :, None].repeat(K * K, axis=3)
         return fold(drows, x_shape, *self.window)
+
+    def tangent(self, x_dot, x_shape):
+        return self.forward(x_dot)[0], None
 
 
 class Upsample2D(Layer):
@@ -72,3 +81,6 @@ class Upsample2D(Layer):
     def input_grad(self, dy, x_shape):
         N, H, W, C = x_shape
         return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
+
+    def tangent(self, x_dot, x_shape):
+        return self.forward(x_dot)[0], None

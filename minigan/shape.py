@@ -13,6 +13,9 @@ class Flatten(Layer):
     def input_grad(self, dy, x_shape):
         return dy.reshape(x_shape)
 
+    def tangent(self, x_dot, x_shape):
+        return x_dot.reshape(len(x_dot), -1), None
+
 
 class Reshape(Layer):
     """y[n] = x[n] in the given shape.  x (N, ...), y (N, *shape), as in Reshape(28, 28, 1)."""
@@ -28,3 +31,6 @@ class Reshape(Layer):
 
     def input_grad(self, dy, x_shape):
         return dy.reshape(x_shape)
+
+    def tangent(self, x_dot, x_shape):
+        return x_dot.reshape(len(x_dot), *self.shape), None
