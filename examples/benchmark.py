@@ -4,9 +4,9 @@
     python examples/benchmark.py --threads 2 --no-layers       whole steps only, on two
     python examples/benchmark.py --workloads W1 --batch-sizes 64 --json w1.json
 
-A workload is a pair of networks of networks.py: W1 the dense one, W2 the convolutional one. Timed
-are whole training steps (discriminator_step and generator_step; NonSaturating, Adam, float32), and
-then, alone, each layer's forward and backward (input_grad and add_param_grads) and Adam's step.
+A workload is a pair of networks of minigan/networks.py: W1 the dense one, W2 the convolutional one.
+Timed are whole training steps (discriminator_step and generator_step; NonSaturating, Adam,
+float32), and then, alone, each layer's forward and backward (input_grad and add_param_grads) and Adam's step.
 
 What makes the comparison fair:
 
@@ -34,11 +34,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 import numpy as np
-from networks import NETWORKS
 
 from minigan import (
-    Adam, ConvTranspose2D, Flatten, NonSaturating, Reshape, Sequential, discriminator_step,
-    draw_digits, generator_step, to_float, whole_file)
+    NETWORKS, Adam, ConvTranspose2D, Flatten, NonSaturating, Reshape, Sequential,
+    discriminator_step, draw_digits, generator_step, to_float, whole_file)
 
 WORKLOADS = {"W1": "mlp", "W2": "dcgan"}
 LATENT_DIM = 100

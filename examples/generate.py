@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from mnist_gan import at_least, noise, parse, sample
-from networks import NETWORKS
 
-from minigan import load_run, save_grid, save_samples
+from minigan import NETWORKS, load_run, save_grid, save_samples
 
 
 def main(argv=None):

@@ -4,7 +4,8 @@
     python examples/mnist_gan.py --resume                    go on where that run stopped
     python examples/mnist_gan.py --arch dcgan --loss hinge --out runs/dcgan_hinge
 
-Read it from the top: the training, the data, the command line; the networks are in networks.py.
+Read it from the top: the training, the data, the command line; the networks are in
+minigan/networks.py.
 """
 import argparse
 import shlex
@@ -14,10 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from networks import NETWORKS
 
 from minigan import (
-    Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
+    NETWORKS, Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
     clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, load_run,
     save_animation, save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
 

@@ -62,7 +62,7 @@ class Tanh(Layer):
         return self.input_grad(x_dot, y), x_dot
 
     def curvature(self, dy_dot, dx_dot, x_dot, y):
-        return -2 * y * x_dot * dx_dot  # f'' x_dot dy_dot, where f'' = -2 y f' and dx_dot = f' dy_dot
+        return -2 * y * x_dot * dx_dot  # f'' x_dot dy_dot, with f'' = -2 y f', dx_dot = f' dy_dot
 
 
 class Sigmoid(Layer):

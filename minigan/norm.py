@@ -108,8 +108,8 @@ class BatchNorm(_Norm):
 
     def tangent(self, x_dot, cache):
         raise NotImplementedError(
-            f"{self} takes no gradient penalty: it mixes the examples of a batch, so that the score "
-            "of one has no gradient of its own; use LayerNorm, or no norm, in the discriminator")
+            f"{self} takes no gradient penalty: it mixes the examples of a batch, so that the "
+            "score of one has no gradient of its own; use LayerNorm or no norm in D")
 
 
 class LayerNorm(_Norm):

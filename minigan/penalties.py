@@ -93,23 +93,30 @@ class GradientPenalty:
     """
 
     def __init__(self, weight=10.0, target=1.0, rng=None):
-        self.phi = _towards(float(target), float(weight))
+        self.weight = float(weight)
+        self.target = float(target)
         self.rng = np.random.default_rng(rng)
         self.norm = None
 
     def __call__(self, discriminator, x_real, x_fake):
         x = interpolate(x_real, x_fake, self.rng)
-        value, self.norm = _add_penalty(discriminator, x, self.phi)
+        value, self.norm = _add_penalty(discriminator, x, _towards(self.target, self.weight))
         return value
+
+    def __repr__(self):
+        return f"GradientPenalty({self.weight}, {self.target})"
 
 
 class R1Penalty:
     """R1 as discriminator_step takes it. norm: the mean of |g| at the last call, a 0-d array."""
 
     def __init__(self, weight=10.0):
-        self.phi = _squared(float(weight))
+        self.weight = float(weight)
         self.norm = None
 
     def __call__(self, discriminator, x_real, x_fake):
-        value, self.norm = _add_penalty(discriminator, x_real, self.phi)
+        value, self.norm = _add_penalty(discriminator, x_real, _squared(self.weight))
         return value
+
+    def __repr__(self):
+        return f"R1Penalty({self.weight})"

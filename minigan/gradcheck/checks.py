@@ -1,29 +1,20 @@
-"""Is a gradient right? Compare it with finite differences, and say what is wrong if it is not.
-
-    check_layer(layer, x)                     each layer, or a whole network, alone
-    check_discriminator_step(G, D, loss, x_real, z)
-    check_generator_step(G, D, loss, z)       the steps as training runs them: a cache that went
-                                              stale or a path that bypasses D shows only here
-
-Each raises GradientError, with a table and a hint, if any gradient is wrong, and else returns the
-table. Networks and data are float64: net.astype(np.float64).
-"""
+"""The checks: of a layer alone, of its tangent, and of whole training steps."""
 import numpy as np
 
-from minigan.differences import (
-    Comparison, GradientError, Report, central_differences, require_float64)
+from minigan.gradcheck.differences import (
+    STEP, Comparison, GradientError, Report, central_differences, require_float64, rounding_noise)
 from minigan.train import discriminator_step, generator_step
 
 
 class _Rewind:
     """Puts running statistics and random streams back, so that equal calls give equal results."""
 
-    def __init__(self, *networks):
-        self.layers = [layer for network in networks for _, layer in network.walk()]
+    def __init__(self, *networks, random=()):
+        layers = [layer for network in networks for _, layer in network.walk()]
         self.buffers = [(layer, name, getattr(layer, name).copy())
-                        for layer in self.layers for name in layer.buffers]
-        self.streams = [(layer.rng, layer.rng.bit_generator.state)
-                        for layer in self.layers if hasattr(layer, "rng")]
+                        for layer in layers for name in layer.buffers]
+        self.streams = [(thing.rng, thing.rng.bit_generator.state)
+                        for thing in (*layers, *random) if hasattr(thing, "rng")]
 
     def __call__(self):
         for layer, name, array in self.buffers:
@@ -84,6 +75,46 @@ def check_layer(layer, x, train=True, seed=0):
     return Report(str(layer), comparisons).raise_if_wrong()
 
 
+def check_tangent(layer, x, train=True, seed=0):
+    """Checks tangent and tangent_backward of a layer or network, at x and along a random x_dot.
+
+    y_dot is compared with the differences of y along x_dot; then the gradients of sum(R * y) +
+    sum(R_dot * y_dot), with random R and R_dot, with respect to x, x_dot and every parameter with
+    the differences of that number. Returns the Report.
+    """
+    require_float64(x)
+    rewind = _Rewind(layer)
+    y, cache = layer.forward(x, train)
+    rng = np.random.default_rng([seed, 314159])
+    x_dot, R, R_dot = (rng.standard_normal(shape) for shape in (x.shape, y.shape, y.shape))
+
+    def forward(x=x):
+        rewind()
+        y, cache = layer.forward(x, train)
+        return y, cache, layer.sides(cache)
+
+    def evaluate(x=x, x_dot=x_dot):
+        y, cache, sides = forward(x)
+        y_dot, _ = layer.tangent(x_dot, cache)
+        return float((R * y).sum() + (R_dot * y_dot).sum()), sides
+
+    layer.zero_grad()
+    y_dot, tcache = layer.tangent(x_dot, cache)
+    dx, dx_dot = layer.tangent_backward(R, R_dot, tcache, cache)
+    analytic = [p.grad.copy() for p in layer.parameters()]
+    above, _, sides_above = forward(x + STEP * x_dot)
+    below, _, sides_below = forward(x - STEP * x_dot)
+    crossed = any((a != b).any() for a, b in zip(sides_above, sides_below))
+    comparisons = [
+        Comparison("y_dot", y_dot, (above - below) / (2 * STEP), np.full(y.shape, crossed),
+                   rounding_noise(abs(y).max())),
+        Comparison("dx", dx, *central_differences(evaluate, x)),
+        Comparison("dx_dot", dx_dot, *central_differences(lambda v: evaluate(x_dot=v), x_dot)),
+        *_compare_parameters(layer, evaluate, analytic)]
+    rewind()
+    return Report(f"{layer}, tangent", comparisons).raise_if_wrong()
+
+
 def _expect_equal(subject, complaint, found, expected):
     if not np.allclose(found, expected, rtol=1e-9, atol=1e-12, equal_nan=True):
         raise GradientError(f"{subject}: {complaint}")
@@ -96,25 +127,42 @@ class _NoUpdate:
         pass
 
 
+class _Watched:
+    """A network that notes, at each forward pass, on which sides of its kinks its inputs fell."""
+
+    def __init__(self, network, sides):
+        self.network = network
+        self.noted = sides
+
+    def __getattr__(self, name):
+        return getattr(self.network, name)
+
+    def forward(self, x, train=True):
+        y, cache = self.network.forward(x, train)
+        self.noted += self.network.sides(cache)
+        return y, cache
+
+
 def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=None,
                              step=discriminator_step):
     """Checks every gradient that a whole D step leaves in D, and that G stays untouched.
 
-    The differences are those of the loss value, by forward passes alone. step: the function that is
-    checked, with the arguments of discriminator_step. Returns the Report.
+    The differences are those of the loss value, penalty included. A penalty that draws random
+    numbers keeps its Generator as `rng`, so that it can be made to repeat them. step: the function
+    that is checked, with the arguments of discriminator_step. Returns the Report.
     """
-    def evaluate():
+    def evaluate(generator, discriminator):
         x_fake, _ = generator.forward(z)
-        s_real, cache_real = discriminator.forward(x_real)
-        s_fake, cache_fake = discriminator.forward(x_fake)
+        s_real, _ = discriminator.forward(x_real)
+        s_fake, _ = discriminator.forward(x_fake)
         value, *ds = loss.discriminator(s_real, s_fake)
         if penalty is not None:
             value = value + penalty(discriminator, x_real, x_fake)
-        return value, [*discriminator.sides(cache_real), *discriminator.sides(cache_fake),
-                       *map(np.sign, ds)]
+        return value, ds
 
-    return _check_step("discriminator step", discriminator, generator, evaluate, loss, lambda: step(
-        generator, discriminator, _NoUpdate(), loss, x_real, z, penalty))
+    title = f"discriminator step, {loss}" + (f", {penalty}" if penalty is not None else "")
+    return _check_step(title, generator, discriminator, discriminator, evaluate, lambda: step(
+        generator, discriminator, _NoUpdate(), loss, x_real, z, penalty), penalty)
 
 
 def check_generator_step(generator, discriminator, loss, z, step=generator_step):
@@ -122,20 +170,20 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
 
     As check_discriminator_step; step: a function with the arguments of generator_step.
     """
-    def evaluate():
-        x_fake, cache_generator = generator.forward(z)
-        s_fake, cache_discriminator = discriminator.forward(x_fake)
+    def evaluate(generator, discriminator):
+        x_fake, _ = generator.forward(z)
+        s_fake, _ = discriminator.forward(x_fake)
         value, ds_fake = loss.generator(s_fake)
-        return value, [*generator.sides(cache_generator),
-                       *discriminator.sides(cache_discriminator), np.sign(ds_fake)]
+        return value, [ds_fake]
 
-    return _check_step("generator step", generator, discriminator, evaluate, loss, lambda: step(
-        generator, discriminator, _NoUpdate(), loss, z))
+    return _check_step(f"generator step, {loss}", generator, discriminator, generator, evaluate,
+                       lambda: step(generator, discriminator, _NoUpdate(), loss, z))
 
 
-def _check_step(title, learner, other, evaluate, loss, run):
+def _check_step(title, generator, discriminator, learner, evaluate, run, penalty=None):
+    other = generator if learner is discriminator else discriminator
     require_float64(*(p.value for p in learner.parameters() + other.parameters()))
-    rewind = _Rewind(learner, other)
+    rewind = _Rewind(learner, other, random=[penalty])
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before = [p.value.copy() for p in other.parameters()]
@@ -145,10 +193,12 @@ def _check_step(title, learner, other, evaluate, loss, run):
         if (p.value != old).any() or (p.grad != 0.5).any():
             raise GradientError(f"{title}: it touches {name} of the network that does not learn")
 
-    def rewound():
+    def value_and_sides():
         rewind()
-        return evaluate()
-    _expect_equal(title, "its loss value is not that of the loss", value, rewound()[0])
-    report = Report(f"{title}, {loss}", _compare_parameters(learner, rewound, analytic))
+        sides = []
+        value, ds = evaluate(_Watched(generator, sides), _Watched(discriminator, sides))
+        return float(value), sides + [np.sign(array) for array in ds]  # the kinks of the hinge loss
+    _expect_equal(title, "its loss value is not that of the loss", value, value_and_sides()[0])
+    report = Report(title, _compare_parameters(learner, value_and_sides, analytic))
     rewind()
     return report.raise_if_wrong()

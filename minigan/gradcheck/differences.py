@@ -42,7 +42,12 @@ def central_differences(f, x, h=STEP):
         gradient[index] = (above - below) / (2 * h)
         crossed[index] = any((a != b).any() for a, b in zip(sides_above, sides_below))
         largest = max(largest, abs(above))
-    return gradient, crossed, 1e-15 * max(1.0, largest) / h
+    return gradient, crossed, rounding_noise(largest, h)
+
+
+def rounding_noise(largest, h=STEP):
+    """About how far off a difference quotient of values up to `largest` is by rounding."""
+    return 1e-15 * max(1.0, largest) / h
 
 
 class GradientError(AssertionError):

@@ -1,0 +1,16 @@
+"""Is a gradient right? Compare it with finite differences, and say what is wrong if it is not.
+
+    check_layer(layer, x)                     each layer, or a whole network, alone
+    check_tangent(layer, x)                   its second order, for gradient penalties
+    check_discriminator_step(G, D, loss, x_real, z)
+    check_generator_step(G, D, loss, z)       the steps as training runs them: a cache that went
+                                              stale or a path that bypasses D shows only here
+    python -m minigan.gradcheck               all of it
+
+Each raises GradientError, with a table and a hint, if any gradient is wrong, and else returns the
+table. Networks and data are float64: net.astype(np.float64).
+"""
+from minigan.gradcheck.checks import (
+    check_discriminator_step, check_generator_step, check_layer, check_tangent)
+from minigan.gradcheck.differences import (
+    STEP, TOLERANCE, Comparison, GradientError, Report, numerical_gradient)
