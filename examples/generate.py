@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mnist_gan import at_least, noise, parse, sample
+from mnist_gan import noise, sample
+from options import at_least, parse
 
 from minigan import NETWORKS, load_run, save_grid, save_samples
 

@@ -2,12 +2,10 @@
 
     python examples/mnist_gan.py                             MNIST, 20 epochs, to runs/mnist_gan
     python examples/mnist_gan.py --resume                    go on where that run stopped
-    python examples/mnist_gan.py --arch dcgan --loss hinge --out runs/dcgan_hinge
+    python examples/mnist_gan.py --arch dcgan --loss wasserstein --out runs/wgan_gp
 
-Read it from the top: the training, the data, the command line; the networks are in
-minigan/networks.py.
+The networks are in minigan/networks.py, the command line's options in options.py.
 """
-import argparse
 import shlex
 import sys
 import tempfile
@@ -15,14 +13,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from options import LOSSES, REMEMBERED, parse
 
 from minigan import (
-    NETWORKS, Adam, Hinge, LeastSquares, Minimax, NonSaturating, Run, Wasserstein, backend_module,
-    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, load_run,
-    save_animation, save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
+    NETWORKS, Adam, GradientPenalty, LayerNorm, R1Penalty, Run, backend_module, clip_weights,
+    discriminator_step, draw_digits, generator_step, load_mnist, load_run, save_animation,
+    save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
 
-LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
-          "hinge": Hinge, "wasserstein": Wasserstein}
 EPOCH_PICTURE = "samples_epoch_{:03}.png"
 
 
@@ -41,12 +38,18 @@ def train(args, images, saved):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
-    generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng)
-    adam_g = Adam(generator.to(args.backend).parameters(), args.lr, beta1=0.5, beta2=0.999)
-    adam_d = Adam(discriminator.to(args.backend).parameters(), args.lr, beta1=0.5, beta2=0.999)
+    penalty = {"gp": GradientPenalty(args.weight, rng=noise_rng),
+               "r1": R1Penalty(args.weight)}.get(args.penalty)
+    norm = {"norm": LayerNorm} if penalty else {}  # BatchNorm would mix the examples
+    generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng, **norm)
+    adam = args.lr, args.beta1, args.beta2
+    adam_g = Adam(generator.to(args.backend).parameters(), *adam)
+    adam_d = Adam(discriminator.to(args.backend).parameters(), *adam)
     loss = LOSSES[args.loss]()
 
-    run = Run(args.out, columns=["D loss", "G loss", "D(x)", "D(G(z))"],
+    outputs = ["distance"] if args.loss == "wasserstein" else ["D(x)", "D(G(z))"]
+    columns = ["D loss", "G loss", *outputs] + ["|dD/dx|"] * bool(penalty)
+    run = Run(args.out, columns=columns,
               parts={"generator": generator, "discriminator": discriminator,
                      "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng},
               arguments={name: getattr(args, name) for name in REMEMBERED})
@@ -55,24 +58,26 @@ def train(args, images, saved):
 
     z_shown = noise(picture_rng, 64, args)
     steps_before, started = run.steps, time.perf_counter()
-    for epoch in run.epochs(images, args.batch_size, args.epochs, args.steps, args.seed):
+    images_per_step = args.n_critic * args.batch_size
+    for epoch in run.epochs(images, images_per_step, args.epochs, args.steps, args.seed):
         for x_real in run.batches():
-            x_real = to_device(x_real, args.backend)
-            # (1) Update D: tell real from fake.
-            z = noise(noise_rng, args.batch_size, args)
-            d_loss, d_real, d_fake = discriminator_step(
-                generator, discriminator, adam_d, loss, x_real, z)
-            if args.loss == "wasserstein":
-                clip_weights(discriminator.parameters(), 0.01)
+            # (1) Update D, n_critic times: tell real from fake.
+            for x in np.split(x_real, args.n_critic):
+                z = noise(noise_rng, args.batch_size, args)
+                d_loss, d_real, d_fake = discriminator_step(
+                    generator, discriminator, adam_d, loss, to_device(x, args.backend), z, penalty)
+                if args.penalty == "clip":
+                    clip_weights(discriminator.parameters(), args.weight)
             # (2) Update G: make D take fake for real.
             z = noise(noise_rng, args.batch_size, args)
             g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)
-            run.log(d_loss, g_loss, d_real, d_fake)
+            outputs = [d_real - d_fake] if args.loss == "wasserstein" else [d_real, d_fake]
+            run.log(d_loss, g_loss, *outputs, *([penalty.norm] if penalty else []))
         save_grid(args.out / EPOCH_PICTURE.format(epoch), sample(generator, z_shown))
     seconds = time.perf_counter() - started
 
     save_grid(args.out / "samples.png", sample(generator, z_shown))
-    save_curves(args.out / "losses.png", run.history, run.steps_per_epoch)
+    save_curves(args.out / "losses.png", run.history, columns, run.steps_per_epoch)
     pictures = [args.out / EPOCH_PICTURE.format(epoch + 1) for epoch in range(run.epochs_begun)]
     save_animation(args.out / "training.gif", filter(Path.exists, pictures))
     if args.save_samples:
@@ -103,43 +108,6 @@ def load_images(args):
     count = 512 if args.dry_run else 60000
     print(f"data: BUILT-IN DIGITS, {count} images drawn by a program")
     return draw_digits(count, np.random.default_rng(args.seed))[0], "digits"
-
-
-# What a checkpoint remembers of the command line. --resume takes it up, and all but the last two
-# must stay as they were.
-REMEMBERED = "data arch loss batch_size lr latent_dim seed epochs data_dir".split()
-
-
-def at_least(least):
-    """A type for argparse: a number like `least` (an int or a float), and not below it."""
-    def number(text):
-        if not least <= (value := type(least)(text)) < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} up")
-        return value
-    return number
-
-
-def parse(words):
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add, count = parser.add_argument, {"type": at_least(1), "metavar": "N"}
-    add("--data", choices=["auto", "mnist", "digits"], default="auto",
-        help="MNIST, or the built-in digits; auto: MNIST if it is there or can be downloaded")
-    add("--data-dir", metavar="DIR", help="where the four MNIST files are")
-    add("--arch", choices=NETWORKS, default="mlp", help="dense or convolutional networks")
-    add("--loss", choices=LOSSES, default="nonsaturating", help="the adversarial loss")
-    add("--epochs", default=20, help="passes over the data", **count)
-    add("--steps", help="stop after N training steps in all", **count)
-    add("--batch-size", type=at_least(2), default=64, metavar="N", help="images per step")
-    add("--lr", type=at_least(1e-12), default=2e-4, help="Adam's learning rate")
-    add("--latent-dim", default=100, help="size of the noise z", **count)
-    add("--seed", type=at_least(0), default=0, help="of all random numbers")
-    add("--out", type=Path, default="runs/mnist_gan", metavar="DIR", help="where the output goes")
-    add("--resume", action="store_true", help="go on from the checkpoint in --out")
-    add("--save-samples", help="also write N generated images to samples.npz", **count)
-    add("--backend", choices=["numpy", "cupy"], default="numpy", help="the CPU, or a GPU")
-    add("--dry-run", action="store_true", help="some steps in a temporary folder: does it work?")
-    return parser.parse_args(words)
 
 
 def prepare(words, scratch):

@@ -37,15 +37,15 @@ def save_samples(path, images):
         np.savez_compressed(file, images=images.astype(np.float32))
 
 
-def save_curves(path, history, steps_per_epoch):
-    """Writes draw_curves(history, steps_per_epoch) as a PNG."""
-    figure = draw_curves(history, steps_per_epoch)
+def save_curves(path, history, columns, steps_per_epoch):
+    """Writes draw_curves(history, columns, steps_per_epoch) as a PNG."""
+    figure = draw_curves(history, columns, steps_per_epoch)
     with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=120)
 
 
-def draw_curves(history, steps_per_epoch):
-    """Draws history, (steps, 4): D loss, G loss, D(x), D(G(z)), against epochs.
+def draw_curves(history, columns, steps_per_epoch):
+    """Draws history, (steps, columns), against epochs: what is called a loss above, the rest below.
 
     Pale lines are single steps, strong ones running means over a hundredth of the run.
     Returns a matplotlib Figure.
@@ -53,20 +53,19 @@ def draw_curves(history, steps_per_epoch):
     from matplotlib.figure import Figure
     history = np.asarray(history)
     figure = Figure(figsize=(8, 6), layout="constrained")
-    losses, outputs = figure.subplots(2, 1, sharex=True)
+    losses, others = figure.subplots(2, 1, sharex=True)
     window = max(1, len(history) // 100)
     epochs = np.arange(1, len(history) + 1) / steps_per_epoch
-    for axes, column, label in [(losses, 0, "D loss"), (losses, 1, "G loss"),
-                                (outputs, 2, "D(x), of real images"),
-                                (outputs, 3, "D(G(z)), of generated images")]:
-        smooth = np.convolve(history[:, column], np.full(window, 1 / window), "valid")
-        axes.plot(epochs, history[:, column], f"C{column}", alpha=0.25, linewidth=0.5)
-        axes.plot(epochs[window - 1:], smooth, f"C{column}", label=label)
-    for axes, title in [(losses, "Losses"), (outputs, "What the discriminator says")]:
+    for index, (label, values) in enumerate(zip(columns, history.T)):
+        axes, color = losses if label.endswith("loss") else others, f"C{index}"
+        smooth = np.convolve(values, np.full(window, 1 / window), "valid")
+        axes.plot(epochs, values, color, alpha=0.25, linewidth=0.5)
+        axes.plot(epochs[window - 1:], smooth, color, label=label)
+    for axes, title in [(losses, "Losses"), (others, "What the discriminator says")]:
         axes.set_title(title)
         axes.legend()
         axes.grid(alpha=0.3)
-    outputs.set_xlabel("epoch")
+    others.set_xlabel("epoch")
     return figure
 
 

@@ -1,5 +1,6 @@
 """The examples as a user runs them, on the built-in digits."""
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,6 +20,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
 import generate  # noqa: E402
 import mnist_gan  # noqa: E402
+import options  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +80,42 @@ def test_the_dcgan_trains_and_generates():
         mnist_gan.main(["--resume", "--out", "a", "--arch", "mlp"])
 
 
-@pytest.mark.parametrize("loss", mnist_gan.LOSSES)
-def test_every_loss_trains(loss):
-    run("--loss", loss, "--steps", 3, "--out", loss)
-    saved = load(f"{loss}/checkpoint.npz")
-    assert np.isfinite(saved["history"]).all()
+@pytest.mark.parametrize("penalty", options.DEFAULTS)
+@pytest.mark.parametrize("loss", options.LOSSES)
+def test_every_loss_trains_with_every_penalty(loss, penalty):
+    run("--loss", loss, "--penalty", penalty, "--steps", 2, "--n-critic", 2, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    columns = 4 - (loss == "wasserstein") + (penalty in ("gp", "r1"))
+    assert saved["history"].shape == (2, columns) and np.isfinite(saved["history"]).all()
+    assert saved["adam_d"]["steps"] == 4 and saved["adam_g"]["steps"] == 2
     limit = max(abs(value).max() for value in saved["discriminator"].values())
-    assert (limit <= np.float32(0.01)) == (loss == "wasserstein")
+    assert (limit <= np.float32(0.01)) == (penalty == "clip")
+
+
+def test_the_defaults_follow_from_the_penalty_and_the_penalty_from_the_loss():
+    for words, expected in [("", ("none", 1, 2e-4, 0.5)), ("--loss hinge", ("none", 1, 2e-4, 0.5)),
+                            ("--loss wasserstein", ("gp", 5, 1e-4, 0.0)),
+                            ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0)),
+                            ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0))]:
+        args = options.parse(words.split())
+        assert (args.penalty, args.n_critic, args.lr, args.beta1) == expected
+
+
+@pytest.mark.parametrize("arch", ["mlp", "dcgan"])
+def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arch):
+    words = ["--arch", arch, "--loss", "wasserstein", "--n-critic", 2]
+    run(*words, "--steps", 3, "--out", "whole")
+    run(*words, "--steps", 1, "--out", "parts")
+    run("--steps", 3, "--out", "parts", "--resume")
+    saved = load("whole/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
+    assert not [name for name in saved["discriminator"] if "running" in name]
+    assert [name for name in saved["discriminator"] if "gamma" in name]
+
+
+def test_the_log_shows_the_distance_and_the_length_of_the_gradient(capsys):
+    run("--loss", "wasserstein", "--steps", 1, "--n-critic", 1, "--out", "a")
+    assert re.search(r"D loss .*, G loss .*, distance .*, \|dD/dx\| \d", capsys.readouterr().err)
 
 
 def test_both_networks_learn_with_the_learning_rate_that_is_given():
