@@ -13,6 +13,14 @@ from options import at_least, parse
 from minigan import NETWORKS, load_run, save_grid, save_samples
 
 
+def generate(checkpoint, count, seed=0):
+    """`count` images in [0, 1], float32 (N, 28, 28), of the generator in a checkpoint."""
+    saved, trained = load_run(checkpoint, parse)
+    generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
+    generator.load_state_dict(saved.get("generator", {}))
+    return sample(generator, noise(np.random.default_rng(seed), count, trained))
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -26,11 +34,7 @@ def main(argv=None):
     if args.out.suffix not in writers:
         parser.error(f"--out takes a file .png or .npz, got {args.out}")
     try:
-        saved, trained = load_run(args.checkpoint, parse)
-        generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
-        generator.load_state_dict(saved.get("generator", {}))
-        z = noise(np.random.default_rng(args.seed), args.count, trained)
-        writers[args.out.suffix](args.out, sample(generator, z))
+        writers[args.out.suffix](args.out, generate(args.checkpoint, args.count, args.seed))
     except ImportError as error:
         sys.exit(f'error: a picture needs {error.name}: pip install -e ".[examples]"')
     except (OSError, ValueError) as error:

@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from options import LOSSES, REMEMBERED, parse
+from options import REMEMBERED, parse
 
 from minigan import (
-    NETWORKS, Adam, GradientPenalty, LayerNorm, R1Penalty, Run, backend_module, clip_weights,
-    discriminator_step, draw_digits, generator_step, load_mnist, load_run, save_animation,
-    save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
+    LOSSES, NETWORKS, Adam, GradientPenalty, LayerNorm, R1Penalty, Run, backend_module,
+    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, load_run,
+    save_animation, save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
 
 EPOCH_PICTURE = "samples_epoch_{:03}.png"
 

@@ -2,10 +2,8 @@
 import argparse
 from pathlib import Path
 
-from minigan import NETWORKS, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from minigan import LOSSES, NETWORKS
 
-LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
-          "hinge": Hinge, "wasserstein": Wasserstein}
 # What suits each penalty, unless the command line says otherwise. The weight of R1 and all of "gp"
 # are those of the penalties' papers, "clip" has Adam in place of the paper's RMSprop.
 DEFAULTS = {"none": {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "weight": 0.0},

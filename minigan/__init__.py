@@ -4,8 +4,9 @@ from minigan.layer import Layer, Parameter, Sequential
 from minigan.dense import Dense
 from minigan.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.losses import (
-    AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein,
-    binary_cross_entropy_with_logits, mean_absolute_error, mean_squared_error)
+    LOSSES, AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein,
+    binary_cross_entropy_with_logits, cross_entropy_with_logits, mean_absolute_error,
+    mean_squared_error)
 from minigan.train import discriminator_step, generator_step
 from minigan.penalties import (
     GradientPenalty, R1Penalty, gradient_penalty, interpolate, r1_penalty)
@@ -26,13 +27,17 @@ from minigan.checkpoint import load, save
 from minigan.files import whole_file, writable_folder
 from minigan.pictures import (
     image_grid, save_animation, save_curves, save_grid, save_samples)
+from minigan.moving_average import MovingAverage
+from minigan.metrics import (
+    class_histogram, count_modes, frechet_distance, parzen_log_likelihood)
 
 __all__ = [
     "array_module", "backend_module", "to_device", "to_host",
     "Layer", "Parameter", "Sequential",
     "Dense", "LeakyReLU", "ReLU", "Sigmoid", "Tanh",
-    "AdversarialLoss", "Hinge", "LeastSquares", "Minimax", "NonSaturating", "Wasserstein",
-    "binary_cross_entropy_with_logits", "mean_absolute_error", "mean_squared_error",
+    "LOSSES", "AdversarialLoss", "Hinge", "LeastSquares", "Minimax", "NonSaturating", "Wasserstein",
+    "binary_cross_entropy_with_logits", "cross_entropy_with_logits", "mean_absolute_error",
+    "mean_squared_error",
     "discriminator_step", "generator_step",
     "GradientPenalty", "R1Penalty", "gradient_penalty", "interpolate", "r1_penalty",
     "GradientError", "check_discriminator_step", "check_generator_step", "check_layer",
@@ -46,4 +51,5 @@ __all__ = [
     "batches", "load_mnist", "read_idx", "to_float", "draw_digits",
     "Run", "load_run", "load", "save", "whole_file", "writable_folder",
     "image_grid", "save_animation", "save_curves", "save_grid", "save_samples",
+    "MovingAverage", "class_histogram", "count_modes", "frechet_distance", "parzen_log_likelihood",
 ]

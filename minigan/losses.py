@@ -148,6 +148,10 @@ class Wasserstein(AdversarialLoss):
         return -s_fake.mean(), array_module(s_fake).full_like(s_fake, -1 / len(s_fake))
 
 
+LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
+          "hinge": Hinge, "wasserstein": Wasserstein}
+
+
 def _check_same_shape(name, y, target):
     if y.shape != target.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
         raise ValueError(f"{name} takes y and target of one shape, "
@@ -173,3 +177,15 @@ def binary_cross_entropy_with_logits(s, target):
     _check_same_shape("binary_cross_entropy_with_logits", s, target)
     target = target.astype(s.dtype)
     return (softplus(s) - target * s).mean(), (sigmoid(s) - target) / s.size
+
+
+def cross_entropy_with_logits(s, labels):
+    """-mean over n of log p[n, labels[n]],  p = softmax(s) -> value, ds.
+
+    s (N, K); labels (N,), integers in [0, K), on the same backend.
+    """
+    xp = array_module(s)
+    target = (labels[:, None] == xp.arange(s.shape[1])).astype(s.dtype)
+    log_p = s - s.max(axis=1, keepdims=True)  # so that no exp overflows
+    log_p = log_p - xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
+    return -(target * log_p).sum() / len(s), (xp.exp(log_p) - target) / len(s)

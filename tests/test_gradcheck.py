@@ -126,14 +126,14 @@ class Doubled(LayerNorm):
     (Negated(4, 3, rng), "dx .* WRONG: the sign is wrong"),
     (NotTransposed(4, 4, rng), "dx .* WRONG"),
     (WeightsTransposed(4, 4, rng), "W .* WRONG: it is the transpose"),
-    (MeanOverTheBatch(4, 3, rng), "W .* WRONG: it is 0.1667 times the right one"),
+    (MeanOverTheBatch(4, 3, rng), "W .* WRONG: it is 1/6 of the right one, and 6 is the"),
     (BiasForgotten(4, 3, rng), "b .* WRONG: it is all zero"),
     (Overwritten(4, 3, rng), "add_param_grads overwrites W.grad instead of adding"),
     (InputOnSelf(4, 3, rng), "W .* WRONG"),
     (MaskFromTheGradient(), "dx .* WRONG"),
     (MaskForgotten(0.4, rng), "dx .* WRONG"),
     (WritesIntoDy(), "writes into its dy|another dx"),
-    (DerivativeAtY(), "dx .* WRONG: worst at"),
+    (DerivativeAtY(), "dx .* WRONG: it is the gradient at y"),
     (MeanTermForgotten(4), "dx .* WRONG"),
     (VarianceTermForgotten(4), "dx .* WRONG"),
     (StatisticsTakenForConstants(4), "dx .* WRONG"),
@@ -324,3 +324,23 @@ def test_a_mistake_in_a_loss_is_caught_by_the_steps():
     check_discriminator_step(generator, discriminator, Minimax(), x_real, z)
     with pytest.raises(GradientError):
         check_discriminator_step(generator, discriminator, Clipped(), x_real, z)
+
+
+@pytest.mark.parametrize("layer, name", [(Dense(3, 3, 0), "b"), (BatchNorm(3), "gamma"),
+                                         (LayerNorm(3), "beta")])
+def test_parameters_as_they_start_hide_no_mistake_and_are_put_back(layer, name, monkeypatch):
+    layer.astype(np.float64)
+    start = layer.state_dict()
+    x = np.random.default_rng(1).standard_normal((5, 3))
+    check_layer(layer, x)
+    np.testing.assert_equal(layer.state_dict(), start)
+    right = layer.input_grad
+
+    def wrong(dy, cache):  # gamma starts at 1, and so hides a factor; the others at 0
+        p = getattr(layer, name).value
+        return right(dy, cache) * p if name == "gamma" else right(dy, cache) + p
+
+    monkeypatch.setattr(layer, "input_grad", wrong)
+    with pytest.raises(GradientError):
+        check_layer(layer, x)
+    np.testing.assert_equal(layer.state_dict(), start)

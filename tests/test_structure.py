@@ -17,11 +17,15 @@ IMPORTS = {  # which of our files each file imports
     "conv": ["backend", "layer"], "resample": ["backend", "conv", "layer"],
     "optimizers": ["backend"], "train": [], "penalties": ["backend"],
     "networks": ["activations", "conv", "dense", "layer", "norm", "shape"],
-    "gradcheck.__init__": ["gradcheck.checks", "gradcheck.differences"],
-    "gradcheck.differences": [], "gradcheck.checks": ["gradcheck.differences", "train"],
+    "gradcheck.__init__": ["gradcheck.differences", "gradcheck.layers", "gradcheck.steps"],
+    "gradcheck.hints": [], "gradcheck.differences": ["gradcheck.hints"],
+    "gradcheck.probe": ["gradcheck.differences"],
+    "gradcheck.layers": ["gradcheck.differences", "gradcheck.probe"],
+    "gradcheck.steps": ["gradcheck.differences", "gradcheck.probe", "train"],
+    "gradcheck.__main__": [],
     "files": [], "data": ["files"], "digits": [],
     "checkpoint": ["backend", "files"], "pictures": ["files"],
-    "run": ["checkpoint", "data"],
+    "run": ["checkpoint", "data"], "metrics": [], "moving_average": [],
 }
 
 

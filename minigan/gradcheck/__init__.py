@@ -10,7 +10,7 @@
 Each raises GradientError, with a table and a hint, if any gradient is wrong, and else returns the
 table. Networks and data are float64: net.astype(np.float64).
 """
-from minigan.gradcheck.checks import (
-    check_discriminator_step, check_generator_step, check_layer, check_tangent)
 from minigan.gradcheck.differences import (
-    STEP, TOLERANCE, Comparison, GradientError, Report, numerical_gradient)
+    STEP, TOLERANCE, Comparison, GradientError, Report, central_differences, numerical_gradient)
+from minigan.gradcheck.layers import check_layer, check_tangent
+from minigan.gradcheck.steps import check_discriminator_step, check_generator_step

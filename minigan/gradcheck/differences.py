@@ -2,9 +2,13 @@
 
 All is float64: in float32 a difference of losses drowns in rounding.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Callable
 
 import numpy as np
+
+from minigan.gradcheck.hints import explain
 
 TOLERANCE = 1e-6  # right gradients come out between 1e-11 and 1e-7, wrong ones above 1e-4
 STEP = 3e-6       # truncation errs by about step^2, rounding by 1e-16 / step: the best lies between
@@ -54,6 +58,56 @@ class GradientError(AssertionError):
     """A gradient differs from its finite differences, or a layer breaks its contract."""
 
 
+def _misfit(a, n):
+    """Why the gradient a cannot even be compared with the differences n; None if it can."""
+    a = np.asarray(a) if isinstance(a, np.generic) else a  # a sum over all axes is no array
+    if not isinstance(a, np.ndarray):
+        return "it is None: a return is missing" if a is None else f"it is no array but {a!r:.40}"
+    if a.dtype != n.dtype:
+        return f"it is {a.dtype} in a check that is all {n.dtype}: something changes the dtype"
+    if a.shape != n.shape:
+        return f"it has shape {a.shape}, and should have {n.shape}{_misshapen(a, n)}"
+    bad = np.argwhere(~np.isfinite(a)).tolist()
+    return f"it is not finite in {len(bad)} of {a.size} elements, as at {bad[0]}" if bad else None
+
+
+def _misshapen(a, n):
+    """How the wrong shape came about, by the shapes; by the numbers where these leave a choice."""
+    if a.size == n.size:
+        turned = a.shape == n.shape[::-1] and np.allclose(a.T, n, 1e-4)
+        return ": it is the transpose" if turned else ": as many numbers, so a reshape is missing"
+    for many, few, words in (a, n, "is missing"), (n, a, "is too many"):
+        sums = {axes: many.sum(axes) for count in range(1, many.ndim + 1)
+                for axes in combinations(range(many.ndim), count)}
+        fit = [axes for axes in sums if sums[axes].shape == few.shape]
+        fit = [axes for axes in fit if np.allclose(sums[axes], few, 1e-4)] or fit
+        if len(fit) == 1:
+            return f": a sum over axis {', '.join(map(str, fit[0]))} {words}"
+    return ""
+
+
+@dataclass
+class Context:
+    """What a check knows besides a gradient and its differences; any of it may be missing.
+
+    Functions f return (number, sides). what_if: the gradient of f is what comes out if the sentence
+    is the mistake. slope: how fast f changes as the gradient's own array moves along v.
+    """
+
+    x: np.ndarray = None                            # input and output of the layer,
+    y: np.ndarray = None
+    dy: np.ndarray = None                           # and what it is handed for the way back,
+    handed: str = "dy"                              # by name
+    parameters: dict = field(default_factory=dict)  # {name: value}
+    numbers: dict = field(default_factory=dict)     # {what: k}, k may turn up as a wrong factor
+    parts: dict = field(default_factory=dict)       # {name: f}, of which the number is the sum
+    what_if: dict = field(default_factory=dict)     # {sentence: f}
+    leftover: float = 0.0                           # what the gradient held before
+    others: list = field(default_factory=list)      # the Comparisons of the same check
+    slope: Callable = None                          # (f, v) -> float
+    closer: Callable = None                         # () -> the differences of a smaller step
+
+
 @dataclass
 class Comparison:
     """One gradient beside its finite differences.
@@ -62,7 +116,8 @@ class Comparison:
     the whole arrays, and of the worst single element. Differences carry rounding errors as large as
     `noise`, so elements below noise / TOLERANCE are measured against that. cosine: of the angle
     between the two arrays. kinks: how many elements were left out, because a ReLU changed sides
-    between x - h and x + h.
+    between x - h and x + h. misfit: why the two cannot be compared at all; the error is infinite
+    then. context: what else the check knows, for the hint.
     """
 
     name: str
@@ -70,15 +125,20 @@ class Comparison:
     numeric: np.ndarray
     crossed: np.ndarray
     noise: float
+    context: Context = field(default_factory=Context)
 
     def __post_init__(self):
-        a, n = (array[~self.crossed] for array in (self.analytic, self.numeric))
         self.kinks = int(self.crossed.sum())
+        self.misfit = _misfit(self.analytic, self.numeric)
+        if self.misfit:
+            self.error, self.cosine, self.right, self.vanishes = np.inf, np.nan, False, False
+            return
+        a, n = (array[~self.crossed] for array in (self.analytic, self.numeric))
         self.vanishes = max(abs(a).max(initial=0), abs(n).max(initial=0)) <= self.noise
         floor = self.noise / TOLERANCE
         elementwise = abs(a - n) / np.maximum(np.maximum(abs(a), abs(n)), floor)
         lengths = np.linalg.norm(a), np.linalg.norm(n)
-        normwise = np.linalg.norm(a - n) / max(*lengths, floor * a.size ** 0.5)
+        normwise = np.linalg.norm(a - n) / max(*lengths, floor * a.size ** 0.5, 1e-300)
         self.error = float(max(elementwise.max(initial=0), normwise))
         self.cosine = float(a @ n / max(lengths[0] * lengths[1], 1e-300))
         self.right = self.error <= TOLERANCE  # a NaN is not
@@ -90,26 +150,13 @@ class Comparison:
         return "zero" if self.vanishes else "right"
 
     def hint(self):
-        """The likely mistake in one line, or where it is worst if the numbers do not tell."""
-        a, n = self.analytic, self.numeric
-        if not np.isfinite(a).all():
-            return "it is not finite"
-        if not a.any():
-            return "it is all zero: the path is cut, or nothing was added"
-        if a.ndim == 2 and a.shape[0] == a.shape[1] and np.allclose(a.T, n, 1e-4, self.noise):
-            return "it is the transpose of the right one"
-        ratio = float((a * n).sum() / max((n * n).sum(), 1e-300))
-        if abs(ratio - 1) > 1e-3 and np.allclose(a, ratio * n, 1e-4, self.noise):
-            if abs(ratio + 1) < 1e-4:
-                return "the sign is wrong"
-            return (f"it is {ratio:.4g} times the right one: a sum in place of a mean, "
-                    "a mean in place of a sum, or a factor forgotten")
-        where = np.unravel_index(np.argmax(np.where(self.crossed, 0, abs(a - n))), a.shape)
-        index = ", ".join(map(str, where))
-        return f"worst at [{index}]: {a[where]:.6g} instead of {n[where]:.6g}"
+        """The likely mistake in one line, or where it is worst if the numbers do not tell; of a
+        right gradient, nothing."""
+        return "" if self.right else self.misfit or explain(self)
 
     def __str__(self):
-        return (f"{self.name:<16} {str(self.analytic.shape):<16} {self.error:<9.1e} "
+        shape = str(getattr(self.analytic, "shape", "-"))
+        return (f"{self.name:<16} {shape:<16} {self.error:<9.1e} "
                 f"{self.cosine:<10.6f} {self.kinks:<6} {self.verdict}"
                 + ("" if self.right else f": {self.hint()}"))
 
@@ -120,6 +167,8 @@ class Report(list):
     def __init__(self, title, comparisons):
         super().__init__(comparisons)
         self.title = title
+        for comparison in self:
+            comparison.context.others = self
 
     def __str__(self):
         header = f"{'gradient':<16} {'shape':<16} {'error':<9} {'cosine':<10} {'kinks':<6} verdict"

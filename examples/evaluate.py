@@ -1,0 +1,155 @@
+"""How good are the digits? Reads checkpoints of mnist_gan.py, or samples, and prints a table.
+
+    python examples/evaluate.py runs/mnist_gan/checkpoint.npz runs/wgan_gp/checkpoint.npz
+    python examples/evaluate.py samples.npz --picture digits.png
+
+A small convolutional network, trained here once and kept in the cache directory, looks at 10,000
+generated digits. The columns:
+
+distance   Frechet distance between its features of these and of the 10,000 test images: 0 is best.
+           The scale is this classifier's own; training images, in the first row, show what is good
+entropy    of the classes that it sees: log 10 = 2.30 if all are alike, less if some are missing
+shares     of the rarest and the most frequent class, in percent
+sure       of how many digits, in percent, it is at least 90 % sure
+Parzen     log-likelihood of the test images in nats, as Goodfellow et al. 2014 have it (225 +- 2)
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from generate import generate
+
+from minigan import (
+    Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, class_histogram,
+    cross_entropy_with_logits, frechet_distance, image_grid, load, load_mnist,
+    parzen_log_likelihood, save, to_float, whole_file)
+
+COUNT = 10000
+
+
+def build_classifier(rng):
+    """Images (N, 28, 28, 1) in [-1, 1] -> features (N, 64), and features -> logits (N, 10)."""
+    features = Sequential(
+        Conv2D(1, 16, 4, stride=2, padding=1, rng=rng), BatchNorm(16), LeakyReLU(),   # 14 x 14
+        Conv2D(16, 32, 4, stride=2, padding=1, rng=rng), BatchNorm(32), LeakyReLU(),  # 7 x 7
+        Flatten(), Dense(7 * 7 * 32, 64, rng), BatchNorm(64), LeakyReLU())
+    return features, Dense(64, 10, rng, std=0.01)
+
+
+def train_classifier(images, labels, epochs=4, batch_size=100, seed=0):
+    """The two networks, trained to name the digits."""
+    rng = np.random.default_rng(seed)
+    features, logits = build_classifier(rng)
+    adam = Adam(features.parameters() + logits.parameters(), lr=2e-3, beta1=0.9)
+    for epoch in range(epochs):
+        print(f"training the classifier, epoch {epoch + 1} of {epochs}", file=sys.stderr)
+        adam.lr = 2e-3 * (1 - epoch / epochs)
+        for some in np.split(rng.permutation(len(images)), len(images) // batch_size):
+            h, cache = features.forward(to_float(images[some]))
+            s, h = logits.forward(h)
+            _, ds = cross_entropy_with_logits(s, labels[some])
+            features.zero_grad()
+            logits.zero_grad()
+            features.add_param_grads(logits.backward(ds, h), cache)
+            adam.step()
+    return features, logits
+
+
+def look(networks, images):
+    """The features (N, 64) of images (N, 28, 28) in [0, 1], and the probabilities (N, 10)."""
+    features, logits = networks
+    x = np.asarray(images, np.float32)[..., None] * 2 - 1
+    h = np.concatenate([features(x[i:i + 500]) for i in range(0, len(x), 500)])
+    p = np.exp(logits(h), dtype=np.float64)
+    return h, p / p.sum(axis=1, keepdims=True)
+
+
+def load_classifier(data_dir):
+    """The networks from the cache, or else trained and put there; and the test set."""
+    x_test, labels_test = load_mnist(data_dir, "test")
+    path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "minigan"
+    path = path / "classifier.npz"
+    if path.exists():
+        networks = build_classifier(np.random.default_rng(0))
+        for network, name in zip(networks, ("features", "logits")):
+            network.load_state_dict(load(path)[name])
+    else:
+        networks = train_classifier(*load_mnist(data_dir))
+        save(path, {"features": networks[0].state_dict(), "logits": networks[1].state_dict()})
+    _, p = look(networks, x_test / 255)
+    print(f"The classifier, in {path}, reads {np.mean(p.argmax(axis=1) == labels_test):.2%} of the "
+          "test images")
+    return networks, x_test / np.float32(255)
+
+
+def load_samples(path):
+    """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint."""
+    with np.load(path) as file:
+        if "images" in file:
+            return file["images"]
+    return generate(path, COUNT)
+
+
+def evaluate(networks, images, x_test, x_train):
+    """The numbers of one row of the table."""
+    features, p = look(networks, images)
+    features_test, _ = look(networks, x_test)
+    shares, entropy = class_histogram(p.argmax(axis=1))
+    parzen, error, _ = parzen_log_likelihood(images, x_train[-1000:], x_test)
+    return {"distance": frechet_distance(features, features_test), "entropy": entropy,
+            "least": 100 * shares.min(), "most": 100 * shares.max(),
+            "sure": 100 * float((p.max(axis=1) >= 0.9).mean()), "parzen": parzen, "error": error}
+
+
+def draw_picture(path, networks, images):
+    """A PNG: some images, the shares of the classes, and the images of which it is (un)sure."""
+    from matplotlib.figure import Figure
+    _, p = look(networks, images)
+    order = p.max(axis=1).argsort()
+    figure = Figure(figsize=(10, 10), layout="constrained")
+    for axes, title, some in zip(
+            figure.subplots(2, 2).flat,
+            ["the first 64", "the 64 of which the classifier is surest", "the 64 least sure"],
+            [images[:64], images[order[-64:]], images[order[:64]]]):
+        axes.imshow(image_grid(some), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title)
+        axes.axis("off")
+    axes = figure.axes[3]
+    axes.bar(range(10), 100 * class_histogram(p.argmax(axis=1))[0])
+    axes.axhline(10, color="black", linewidth=0.5)
+    axes.set_title("percent of each class")
+    axes.set_xticks(range(10))
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=100)
+
+
+ROW = "{:<40} {distance:>9.1f} {entropy:>8.2f} {least:>5.1f} - {most:<4.1f} {sure:>5.1f} " \
+      "{parzen:>8.1f} +- {error:.1f}"
+
+
+def main(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE",
+                        help="a checkpoint.npz of mnist_gan.py, or samples .npz of generate.py")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png",
+                        help="draw the last one's digits, classes, and where it is (un)sure")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the four MNIST files are")
+    args = parser.parse_args(words)
+    try:
+        networks, x_test = load_classifier(args.data_dir)
+        x_train = load_mnist(args.data_dir)[0] / np.float32(255)
+        print(f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}")
+        rows = [("MNIST, training images", x_train[:COUNT])]
+        for name, images in rows + [(str(path), path) for path in args.paths]:
+            images = load_samples(images) if isinstance(images, Path) else images
+            print(ROW.format(name[-40:], **evaluate(networks, images, x_test, x_train)))
+        if args.picture:
+            draw_picture(args.picture, networks, images)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""What is the mistake? Many a mistake leaves a mark on the gradient, by which it can be told.
+
+`explain` puts QUESTIONS to a Comparison c, the surest first, and gives the first answer: a
+sentence, or None where the numbers do not tell, since a wrong hint costs a learner more than none.
+Throughout, a is the gradient found and n the right one, from differences.
+"""
+from itertools import combinations
+
+import numpy as np
+
+
+def explain(c):
+    """The likely mistake in one line, or where the gradient is worst if the numbers do not tell."""
+    with np.errstate(all="ignore"):  # a candidate that divides by 0 does not fit
+        for question in QUESTIONS if c.error > 1e-4 else TINY:
+            answer = question(c)
+            if answer:
+                return answer
+    apart = np.where(c.crossed, 0, abs(c.analytic - c.numeric))
+    where = np.unravel_index(np.argmax(apart), apart.shape)
+    index = ", ".join(map(str, where))
+    return f"worst at [{index}]: {c.analytic[where]:.6g} instead of {c.numeric[where]:.6g}"
+
+
+def _is(c, candidate):
+    """Is this the gradient that was found? Where a kink was crossed, nothing is asked."""
+    kept = ~c.crossed
+    return candidate.shape == kept.shape and np.allclose(
+        c.analytic[kept], candidate[kept], 1e-5, 10 * c.noise)
+
+
+def _near(u, v):
+    return abs(u - v) < 1e-4 * abs(v)
+
+
+def _times(subject, factor, numbers):
+    """In words: subject is factor times what it should be, and where such a number is at home."""
+    if _near(factor, -1):
+        return "the sign" + f" of {subject}" * (subject != "it") + " is wrong"
+    size, reasons = float(abs(factor)), []
+    for what, k in numbers.items():  # of equal numbers, as a batch and a kernel may have, all
+        mean = isinstance(k, int)
+        if k > 0 and k != 1 and _near(size, k):
+            reasons.append(f"{k:.4g} is {what}: " + (
+                "a sum where a mean belongs" if mean else "a factor, or a division forgotten"))
+        elif k > 0 and k != 1 and _near(size, 1 / k):
+            reasons.append(f"{k:.4g} is {what}: " + (
+                "a mean where a sum belongs" if mean else "a division, or a factor forgotten"))
+    if _near(size, 2) or _near(size, 1 / 2):
+        reasons.append("a factor 2 too many, or something added twice" if size > 1 else
+                       "a factor 2 forgotten")
+    whole = size < 0.6 and _near(1 / size, round(1 / size))
+    return (f"{subject} is " + (f"1/{1 / size:.0f} of" if whole else f"{size:.4g} times")
+            + " the right one" + " with the wrong sign" * bool(factor < 0)
+            + ", and " * bool(reasons) + ", or ".join(reasons[:3]))
+
+
+# The questions: what is odd about all of it
+
+def _rests_on_y_dot(c):
+    if any(o.name == "y_dot" and not o.right and o is not c for o in c.context.others):
+        return "it is compared with differences of y_dot, which is wrong: mend that first"
+
+
+def _float32(c):
+    a = c.analytic
+    if c.error < 1e-3 and (a == a.astype(np.float32)).all() and len(np.unique(a)) > 2:
+        return "all its numbers are float32 numbers: something on the way is not float64"
+
+
+def _step_too_long(c):
+    apart = abs(c.analytic - c.numeric)
+    off = (apart > 1e-6 * abs(c.numeric)) & (apart > c.noise) & ~c.crossed
+    if c.context.closer and off.any() and (c.error < 1e-3 or off.sum() <= 1 + off.size // 10):
+        if (abs(c.analytic - c.context.closer())[off] < apart[off] / 5).all():
+            return ("it may be right: differences of a smaller step agree with it. Is x beside a "
+                    "kink that `sides` does not tell of, or where y bends sharply?")
+
+
+def _all_zero(c):
+    if not c.analytic.any():
+        also = c.context.parts and _what_if(c)  # in a step: two shares may cancel
+        return "it is all zero: the path is cut, or nothing was added" + f"; or {also}" * bool(also)
+
+
+# a factor, or a term of a sum
+
+def _multiple(c, axes=None):
+    """The factor by which a is n, or one for each index that is not in axes; None if it is none."""
+    kept = ~c.crossed & (abs(c.numeric) > 1e3 * c.noise)  # one number is a multiple of any other
+    a, n = c.analytic * kept, c.numeric * kept
+    factor = (a * n).sum(axes, keepdims=True) / (n * n).sum(axes, keepdims=True)
+    enough = (kept.sum(axes) > (1 if axes is None else 2)).all()
+    return factor if enough and _is(c, factor * c.numeric) else None
+
+
+def _factor(c):
+    factor = _multiple(c)
+    return None if factor is None else _times("it", factor.item(), c.context.numbers)
+
+
+def _factors(c):
+    for own in range(c.numeric.ndim):
+        if _multiple(c, tuple(i for i in range(c.numeric.ndim) if i != own)) is not None:
+            return (f"it is right but for a factor at each index of axis {own}: one such as gamma "
+                    "or inv_std is missing or wrong")
+
+
+def _parts(c):
+    """Along ten directions, since all elements would cost a whole check for each part."""
+    parts, slope = c.context.parts, c.context.slope
+    if len(parts) > 1:
+        V = _directions(c, 10)
+        columns = [[slope(f, v) for v in V] for f in parts.values()]
+        return _terms(c, list(parts), columns, [(c.analytic * v).sum() for v in V],
+                      [(c.numeric * v).sum() for v in V])
+
+
+def _norm(c):
+    """The three ways of x through a norm, over all axes but the last, or all but the first."""
+    x, y, dy, p = c.context.x, c.context.y, c.context.dy, c.context.parameters
+    if _elementwise(c) and x.ndim > 1:
+        dx_hat, x_hat = dy * p.get("gamma", 1), (y - p.get("beta", 0)) / p.get("gamma", 1)
+        names = "the term dx_hat", "the term mean(dx_hat)", "the term x_hat mean(dx_hat x_hat)"
+        for axes in tuple(range(x.ndim - 1)), tuple(range(1, x.ndim)):
+            over = {"axis": axes, "keepdims": True}
+            inv_std = x_hat.std(**over) / x.std(**over)
+            terms = dx_hat, 0 * x - dx_hat.mean(**over), -x_hat * (dx_hat * x_hat).mean(**over)
+            told = _terms(c, names, [(inv_std * term).ravel() for term in terms],
+                          c.analytic.ravel(), c.numeric.ravel())
+            if told:
+                return told
+
+
+def _terms(c, names, columns, found, right):
+    """Are both gradients sums of multiples of these terms? Then which multiple is wrong?"""
+    A, found, right = np.array(columns).T, np.array(found), np.array(right)
+    lengths = np.nan_to_num(np.linalg.norm(A, axis=0), posinf=0)
+    some = lengths > 1e-6 * lengths.max()  # not those that vanish
+    A, names = A[:, some] / lengths[some], [name for name, kept in zip(names, some) if kept]
+    if not names or c.numeric.size < len(names) + 2 or np.linalg.cond(A) > 1e3:
+        return None  # so few numbers, and so like terms, are sums of anything
+    close = 1e-4 * np.linalg.norm(found - right) + 30 * c.noise
+    multiples = [np.linalg.lstsq(A, b, rcond=None)[0] for b in (found, right)]
+    if any(np.linalg.norm(A @ m - b) > close for m, b in zip(multiples, (found, right))):
+        return None
+    mistakes = []
+    for name, factor, due in zip(names, *(multiples / lengths[some])):
+        if abs(factor) < 1e-3 < abs(due):
+            mistakes.append(f"{name} is missing")
+        elif abs(due) < 1e-3 < abs(factor):
+            mistakes.append(f"{name} has no place here")
+        elif not _near(factor, due) and abs(due) > 1e-3:
+            mistakes.append(_times(name, factor / due, c.context.numbers))
+    return ", and ".join(mistakes)
+
+
+def _sigma(c):
+    W = c.context.parameters.get(c.name)
+    if W is not None and W.ndim > 1:
+        u, _, v = np.linalg.svd(W.reshape(-1, W.shape[-1]), full_matrices=False)
+        uv = np.outer(u[:, 0], v[0]).reshape(W.shape)
+        if min(u.shape) > 1 and _is(c, c.numeric + ((c.analytic - c.numeric) * uv).sum() * uv):
+            return "it is off by a multiple of u v^T: the way through sigma is missing or wrong"
+
+
+# another gradient
+
+def _directions(c, count):
+    return np.random.default_rng(0).standard_normal((count, *c.numeric.shape)) * ~c.crossed
+
+
+def _what_if(c):
+    slope, V = c.context.slope, _directions(c, 5)
+    close = 1e-4 * np.linalg.norm(c.analytic - c.numeric) + 30 * c.noise
+    for sentence, f in c.context.what_if.items() if slope else []:
+        try:
+            if all(abs(slope(f, v) - (c.analytic * v).sum()) < close for v in V):
+                return sentence
+        except Exception:  # f may be impossible, as one example is for BatchNorm in training
+            pass
+
+
+def _other(c):
+    return next((sentence for candidate, sentence in _candidates(c) if _is(c, candidate)), None)
+
+
+def _elementwise(c):
+    """Do x, y and dy belong to it one by one, so that it may be f'(x) dy?"""
+    x, y, dy = c.context.x, c.context.y, c.context.dy
+    return x is not None and dy is not None and c.numeric.shape == x.shape == y.shape == dy.shape
+
+
+def _candidates(c):
+    """What other mistakes give, one to a row: the gradient, and the sentence."""
+    n, x, y, dy, d = c.numeric, c.context.x, c.context.y, c.context.dy, c.context.handed
+    yield n + c.context.leftover, "what it held before is still in it: zero_grad is missing or late"
+    for other in c.context.others if n.size > 1 else []:
+        yield other.numeric, f"it is what {other.name} should be: the two are mixed up"
+    for i, j in combinations(range(n.ndim), 2):
+        yield n.swapaxes(i, j), ("it is the transpose of the right one" if n.ndim == 2 else
+                                 f"it is the right one with its axes {i} and {j} swapped")
+        flip = ", ".join("::-1" if axis in (i, j) else ":" for axis in range(j + 1))
+        yield np.flip(n, (i, j)), f"it is the right one reversed: flip it by [{flip}]"
+    if n.ndim:
+        yield 0 * n + n.sum(0), "all its rows are the same, the sum of the right ones"
+        yield 0 * n + n.mean(0), "all its rows are the same, the mean of the right ones"
+    if dy is not None:
+        for axis in range(dy.ndim):
+            yield dy.sum(axis), f"it is {d} summed over axis {axis}, the wrong axis"
+        if x.shape == y.shape == dy.shape:
+            rest = tuple(range(x.ndim - 1))
+            yield (dy * x).sum(rest), f"it is the sum of {d} x: in a norm, x_hat belongs there"
+            yield (dy * y).sum(rest), f"it is the sum of {d} y: in a norm, x_hat belongs there"
+    elif x is not None:  # a loss's scores
+        yield n / (2 + np.exp(x) + np.exp(-x)), "the sigmoid's derivative is in it once more"
+    if _elementwise(c):
+        slopes = n / dy  # of an activation: f'
+        yield dy, f"it is {d} itself: the derivative or the mask is missing"
+        yield n * slopes, "the derivative, or the mask, is in it twice"
+        yield dy * y, f"it is {d} times y: y stands where its derivative belongs"
+        yield dy * y * (1 - y), f"it is {d} y (1 - y): that is the derivative of the sigmoid"
+        yield dy * (1 - y * y), f"it is {d} (1 - y^2): that is the derivative of tanh"
+        yield dy * (1 - x * x), f"it is {d} (1 - x^2): x stands in it where y belongs"
+        yield dy * x * (1 - x), f"it is {d} x (1 - x): x stands in it where y belongs"
+        up, down = slopes[x > 0], slopes[x < 0]
+        if up.size and down.size and np.ptp(up) < 1e-6 and np.ptp(down) < 1e-6:
+            up, down = up[0], down[0]
+            yield dy * np.where(x > 0, down, up), "the mask is inverted"
+            yield dy * np.where(dy > 0, up, down), f"the mask is {d} > 0, where x > 0 belongs"
+            yield dy * np.where(x > 0, up, 0), f"it is 0 where x < 0; the slope is {down:.4g} there"
+
+
+def _mask(c):
+    """Is it right in one part of its elements, and wrong in the others?"""
+    a, n, x, dy, small = c.analytic, c.numeric, c.context.x, c.context.dy, 10 * c.noise
+    right = np.isclose(a, n, 1e-5, small) | c.crossed
+    reached, passed = abs(n) > small, abs(a) > small
+    if reached.any() and (reached == ~passed).all() and passed.any():
+        return "it is 0 just where the right one is not: the mask is inverted"
+    if reached.any() and 0 < (~reached).sum() < 2 * (passed & ~reached).sum() and (
+            np.ptp((a / n)[reached]) < 1e-5):
+        return "it is not 0 where the right one is: a mask is missing"
+    if (right | ~passed).all() and (right & reached).sum() > 1:
+        return f"it is 0 in {(~right).sum()} of {a.size} elements and else right: a path is cut"
+    if _elementwise(c):
+        kinds, own = (set((g / dy).round(6).flat) for g in (n, a))
+        if len(kinds) == 2 and kinds == own and a.size > 8:
+            return "it has the right slopes in the wrong places: the mask is another one"
+        for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
+            if right[side].all() and side.sum() > 3 and (~right).sum() > max(3, (~side).sum() / 2):
+                return f"it is right where {name} and wrong elsewhere: look at the mask"
+
+
+def _place(c):
+    a, n, small = c.analytic, c.numeric, 10 * c.noise
+    for axis in range(1, a.ndim - 1):
+        for one, other in (slice(1, None), slice(-1)), (slice(-1), slice(1, None)):
+            found, right = a.swapaxes(0, axis)[one], n.swapaxes(0, axis)[other]
+            if found.size > 3 and found.any() and np.allclose(found, right, 1e-5, small):
+                return f"it is shifted by one along axis {axis}: look at the padding"
+    if a.size > 3 and np.allclose(np.sort(a, None), np.sort(n, None), 1e-5, small):
+        return "it has the right numbers in the wrong places: an index, a reshape, a transpose?"
+    if a.size > 3 and _is(c, n + (a - n).mean()):
+        return f"it is off by {(a - n).mean():.4g} everywhere: a constant is missing or wrong"
+
+
+TINY = [_rests_on_y_dot, _float32, _step_too_long]
+QUESTIONS = [*TINY, _all_zero, _factor, _other, _parts, _norm, _mask, _what_if, _factors, _sigma,
+             _place]

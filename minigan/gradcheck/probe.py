@@ -1,0 +1,111 @@
+"""What all checks share: to move one array, to see how a number follows, and to leave no trace."""
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+
+from minigan.gradcheck.differences import STEP, Comparison, GradientError, central_differences
+
+
+class Rewind:
+    """with Rewind(networks) as rewind: rewind() puts running statistics and random streams back, so
+    that equal calls give equal results, and at the end all is as it was.
+
+    In between, every parameter that is all ones or all zeros has moved: behind gamma = 1 and b = 0
+    the mistake to forget them does not show.
+    """
+
+    def __init__(self, *networks, random=()):
+        layers = [layer for network in networks for _, layer in network.walk()]
+        self.buffers = [(layer, name, getattr(layer, name).copy())
+                        for layer in layers for name in layer.buffers]
+        self.streams = [(thing.rng, thing.rng.bit_generator.state)
+                        for thing in (*layers, *random) if hasattr(thing, "rng")]
+        self.plain = [(p, p.value.copy()) for network in networks for p in network.parameters()
+                      if np.ptp(p.value) == 0]
+
+    def __enter__(self):
+        rng = np.random.default_rng(161803)
+        for p, value in self.plain:
+            p.value += 0.5 * rng.standard_normal(value.shape)
+        return self
+
+    def __call__(self):
+        for layer, name, array in self.buffers:
+            setattr(layer, name, array.copy())
+        for rng, state in self.streams:
+            rng.bit_generator.state = state
+
+    def __exit__(self, *_):
+        self()
+        for p, value in self.plain:
+            p.value[...] = value
+
+
+def with_value(array, value, f):
+    """f() while the array holds the value."""
+    kept = array.copy()
+    array[...] = value
+    try:
+        return f()
+    finally:
+        array[...] = kept
+
+
+def compare(name, array, gradient, evaluate, context):
+    """A Comparison of the gradient with the differences of evaluate() as array changes in place."""
+    original = array.copy()
+
+    def differences(h):
+        return central_differences(lambda value: with_value(array, value, evaluate), original, h)
+
+    def slope(f, v):
+        (above, _), (below, _) = (with_value(array, original + h * v, f) for h in (STEP, -STEP))
+        return (above - below) / (2 * STEP)
+
+    def comparison(h):
+        return Comparison(name, gradient, *differences(h), replace(
+            context, slope=slope, closer=lambda: differences(STEP / 10)[0]))
+
+    usual = comparison(STEP)
+    if usual.right or usual.error > 1e-4:
+        return usual
+    # Where y bends sharply, as behind two norms, the differences themselves may be off by 1e-6.
+    return min(usual, comparison(STEP / 10), key=lambda comparison: comparison.error)
+
+
+def compare_parameters(network, gradients, evaluate, context):
+    return [compare(name, p.value, gradient, evaluate, context)
+            for (name, p), gradient in zip(network.named_parameters(), gradients)]
+
+
+def gradients(network):
+    return [copy(p.grad) for p in network.parameters()]  # of whatever a mistake has put there
+
+
+def expect_equal(subject, complaint, found, expected, tolerance=1e-9):
+    if np.shape(found) != np.shape(expected) or not np.allclose(
+            found, expected, rtol=tolerance, atol=1e-3 * tolerance, equal_nan=True):
+        raise GradientError(f"{subject}: {complaint}")
+
+
+def known_numbers(x, y, *owners):
+    """{what: k}, numbers that may turn up as a wrong factor: of a mean over k things k is an int,
+    a setting such as a slope is a float."""
+    numbers = {"the batch size": len(x)}
+    if y.ndim == 4:
+        numbers |= {"P Q, the number of places": y[0, ..., 0].size,
+                    "N P Q, the number of places in the batch": y[..., 0].size}
+    numbers |= {"the number of outputs for one input": y.size // x.size,
+                "the number of inputs for one output": x.size // y.size}
+    for owner in owners:
+        for name, k in getattr(owner, "__dict__", {}).items():
+            if isinstance(k, int) and not name.startswith("_"):
+                numbers |= {name: k, f"{name} ** 2": k ** 2}
+            elif isinstance(k, float):
+                numbers |= {name: k, f"1 - {name}": 1 - k}
+        for name, p in getattr(owner, "named_parameters", list)():
+            if p.value.ndim > 1 and np.isfinite(p.value).all():
+                sigma = np.linalg.norm(p.value.reshape(-1, p.value.shape[-1]), 2)
+                numbers[f"the largest singular value of {name}"] = float(sigma)
+    return numbers

@@ -1,0 +1,36 @@
+"""A moving average of a network: its steps go back and forth, their mean draws better images."""
+import copy
+
+
+class MovingAverage:
+    """average = decay average + (1 - decay) value,  of every parameter and running statistic.
+
+    network: a copy of the given network that holds the averages: call it to generate. update() is
+    called after each step of the optimizer. 0 <= decay < 1; 1 / (1 - decay) is about how many steps
+    are averaged, but never more than were made. Source: Yazici et al. 2019; Karras et al. 2018.
+    """
+
+    def __init__(self, network, decay=0.995):
+        if not 0 <= decay < 1:
+            raise ValueError(f"MovingAverage takes 0 <= decay < 1, got {decay}")
+        self.source = network
+        self.network = copy.deepcopy(network)
+        self.decay = float(decay)
+        self.steps = 0
+
+    def update(self):
+        self.steps += 1
+        share = max(1 - self.decay, 1 / self.steps)  # at first a plain mean: the start is forgotten
+        values = self.source._state()
+        for name, average in self.network._state().items():
+            average += share * (values[name] - average)
+
+    def state_dict(self):
+        """{"steps": int, name: copy of the averaged array, ...}."""
+        return {"steps": self.steps, **self.network.state_dict()}
+
+    def load_state_dict(self, state):
+        """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs.
+        """
+        self.network.load_state_dict({name: state[name] for name in state.keys() - {"steps"}})
+        self.steps = int(state["steps"])
