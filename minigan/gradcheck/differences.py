@@ -55,7 +55,12 @@ def rounding_noise(largest, h=STEP):
 
 
 class GradientError(AssertionError):
-    """A gradient differs from its finite differences, or a layer breaks its contract."""
+    """A gradient differs from its finite differences: then `report` is the Report. Or a layer
+    breaks its contract."""
+
+    def __init__(self, message, report=()):
+        super().__init__(message)
+        self.report = report
 
 
 def _misfit(a, n):
@@ -177,7 +182,7 @@ class Report(list):
     def raise_if_wrong(self):
         """Raises GradientError if a gradient is wrong, or if all vanish and nothing was proved."""
         if not all(comparison.right for comparison in self):
-            raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}")
+            raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}", self)
         if all(comparison.vanishes for comparison in self):
-            raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}")
+            raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
         return self

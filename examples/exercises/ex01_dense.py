@@ -1,0 +1,49 @@
+"""Exercise 1: Dense, backward
+
+Given is the forward pass,
+
+    y = x W + b        x (N, D), W (D, M), b (M,), y (N, M);  N examples, D numbers in, M out
+
+that is y[n, m] = b[m] + the sum over d of x[n, d] W[d, m]. Some loss L, one number, is computed
+from y, and you are handed its gradient dy = dL/dy (N, M): dy[n, m] says how fast L changes with
+y[n, m]. Derive, by the chain rule,
+
+    dx = dL/dx (N, D)        dW = dL/dW (D, M)        db = dL/db (M,)
+
+First with indices: which elements of y does x[n, d] reach, and with which factor? dx[n, d] is the
+sum over these elements of dy times that factor. Then turn each sum into one line of NumPy, without
+a loop. A gradient has the shape of what it belongs to: that alone leaves few ways to write it.
+
+Done when `python examples/exercises/check.py 1` finds dx, dW and db right.
+"""
+import numpy as np
+
+from minigan import Layer, Parameter
+
+
+class Dense(Layer):
+
+    def __init__(self, in_features, out_features, rng=None):
+        self.in_features = in_features
+        self.out_features = out_features
+        self.W = Parameter.normal((in_features, out_features), in_features ** -0.5, rng)
+        self.b = Parameter(np.zeros(out_features, np.float32))
+
+    def forward(self, x, train=True):
+        return x @ self.W.value + self.b.value, x  # y, and the cache: what backward will need
+
+    def input_grad(self, dy, x):
+        # TODO: return dx (N, D), from dy (N, M) and W, which is self.W.value (D, M)
+        raise NotImplementedError("not written yet: dx")
+
+    def dW(self, dy, x):
+        # TODO: return dW (D, M), from x (N, D) and dy (N, M)
+        raise NotImplementedError("not written yet: dW")
+
+    def db(self, dy, x):
+        # TODO: return db (M,), from dy (N, M)
+        raise NotImplementedError("not written yet: db")
+
+    def add_param_grads(self, dy, x):  # adds: in a GAN, gradients come from two passes through D
+        self.W.grad += self.dW(dy, x)
+        self.b.grad += self.db(dy, x)

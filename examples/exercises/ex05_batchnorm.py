@@ -1,0 +1,101 @@
+"""Exercise 5: BatchNorm, the long way and the short
+
+Given is the forward pass, of x (N, D), in steps. Means are over the N examples of the batch:
+
+    mean    = mean of x              (D,)        x_hat = c inv_std               (N, D)
+    c       = x - mean               (N, D)      y     = gamma x_hat + beta      (N, D)
+    var     = mean of c^2            (D,)
+    inv_std = (var + eps)^(-1/2)     (D,)
+
+The long way: go back through the steps in reverse, one gradient each. Ask each time: where does
+this quantity go on to? If into two places, its gradient is a sum of two terms. If it was broadcast,
+(D,) meeting (N, D), its gradient sums over n. Each method is handed the gradients that it needs,
+right ones, so that a mistake shows where it was made.
+
+The short way: put the steps into one another and simplify, until one formula is left,
+
+    dx = inv_std (dx_hat - ... - ...)
+
+in which the two dots are the ways through the mean and through the variance.
+
+Done when `python examples/exercises/check.py 5` finds every step right, and both dx.
+"""
+import numpy as np
+
+from minigan import Layer, Parameter
+
+
+class BatchNorm(Layer):
+    buffers = ("running_mean", "running_var")
+
+    def __init__(self, num_features, momentum=0.9, eps=1e-5):
+        self.num_features, self.momentum, self.eps = num_features, momentum, eps
+        self.gamma = Parameter(np.ones(num_features, np.float32))
+        self.beta = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = np.zeros(num_features, np.float32)
+        self.running_var = np.ones(num_features, np.float32)
+
+    def forward(self, x, train=True):
+        mean = x.mean(axis=0) if train else self.running_mean
+        c = x - mean
+        var = (c * c).mean(axis=0) if train else self.running_var
+        inv_std = (var + self.eps) ** -0.5
+        x_hat = c * inv_std
+        if train:  # what stands in for the batch's own mean and var when the network is used
+            keep = self.momentum
+            self.running_mean = keep * self.running_mean + (1 - keep) * mean
+            self.running_var = keep * self.running_var + (1 - keep) * var
+        return self.gamma.value * x_hat + self.beta.value, (c, inv_std, x_hat)
+
+    def dgamma(self, dy, cache):
+        c, inv_std, x_hat = cache
+        # TODO: return dgamma (D,); gamma was broadcast
+        raise NotImplementedError("not written yet: dgamma")
+
+    def dbeta(self, dy, cache):
+        # TODO: return dbeta (D,); so was beta
+        raise NotImplementedError("not written yet: dbeta")
+
+    def add_param_grads(self, dy, cache):
+        self.gamma.grad += self.dgamma(dy, cache)
+        self.beta.grad += self.dbeta(dy, cache)
+
+    # The long way: from y back to x, one step each.
+
+    def dx_hat(self, dy):
+        # TODO: return dx_hat (N, D); gamma is self.gamma.value
+        raise NotImplementedError("not written yet: dx_hat")
+
+    def dinv_std(self, dx_hat, c):
+        # TODO: return dinv_std (D,); inv_std was broadcast in x_hat = c inv_std
+        raise NotImplementedError("not written yet: dinv_std")
+
+    def dvar(self, dinv_std, inv_std):
+        # TODO: return dvar (D,); write the derivative of (var + eps)^(-1/2) with inv_std
+        raise NotImplementedError("not written yet: dvar")
+
+    def dc(self, dx_hat, dvar, c, inv_std):
+        # TODO: return dc (N, D); c goes into x_hat and into var
+        raise NotImplementedError("not written yet: dc")
+
+    def dmean(self, dc):
+        # TODO: return dmean (D,); mean was broadcast in c = x - mean
+        raise NotImplementedError("not written yet: dmean")
+
+    def dx(self, dc, dmean):
+        # TODO: return dx (N, D); x goes into c and into mean
+        raise NotImplementedError("not written yet: dx, long")
+
+    def input_grad_long(self, dy, cache):
+        c, inv_std, x_hat = cache
+        dx_hat = self.dx_hat(dy)
+        dvar = self.dvar(self.dinv_std(dx_hat, c), inv_std)
+        dc = self.dc(dx_hat, dvar, c, inv_std)
+        return self.dx(dc, self.dmean(dc))
+
+    # The short way.
+
+    def input_grad(self, dy, cache):
+        c, inv_std, x_hat = cache
+        # TODO: return dx (N, D), from dx_hat = gamma dy, inv_std, x_hat and means over n
+        raise NotImplementedError("not written yet: dx, short")

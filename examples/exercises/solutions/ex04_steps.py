@@ -1,0 +1,61 @@
+"""Exercise 4: The two steps of GAN training
+
+A backward pass has two halves. Of any network, a Sequential, you can ask
+
+    dx = network.input_grad(dy, cache)         dL/dx; changes nothing
+         network.add_param_grads(dy, cache)    adds dL/dW to W.grad, for each parameter W
+         network.zero_grad()                   sets every W.grad to zero
+    dx = network.backward(dy, cache)           both halves
+
+`cache` is what forward handed back together with the output. Given are the forward passes; write
+the backward passes, with only the halves that are needed:
+
+    discriminator_step    D learns from ds_real and ds_fake. Which cache belongs to which? Does
+                          anyone need the gradient at the images?
+    generator_step        G never sees a real image: all it learns comes back through D. D's own
+                          gradients stay untouched. Does anyone need the gradient at the noise z?
+
+        z --G--> x_fake --D--> s_fake --loss--> value
+                dx_fake <----- ds_fake <--'
+
+Gradients are added up, so whoever learns begins from zero.
+
+Done when `python examples/exercises/check.py 4` finds every gradient right, and the other network
+untouched. After this exercise your own code learns: `python examples/exercises/play.py ring`.
+"""
+
+
+def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, penalty=None):
+    x_fake = generator.forward(z)[0]
+    s_real, cache_real = discriminator.forward(x_real)
+    s_fake, cache_fake = discriminator.forward(x_fake)
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    # gap D step: D's gradients, of both passes, into its parameters: three lines
+    discriminator.zero_grad()
+    discriminator.add_param_grads(ds_real, cache_real)
+    discriminator.add_param_grads(ds_fake, cache_fake)
+    # end
+    if penalty is not None:  # not before exercise 10
+        value = value + penalty(discriminator, x_real, x_fake)
+    optimizer.step()
+    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+
+
+def generator_step(generator, discriminator, optimizer, loss, z):
+    x_fake, cache_generator = generator.forward(z)
+    s_fake, cache_discriminator = discriminator.forward(x_fake)
+    value, ds_fake = loss.generator(s_fake)
+    # gap G step: back through D to the images, then G's gradients into its parameters: three lines
+    dx_fake = discriminator.input_grad(ds_fake, cache_discriminator)
+    generator.zero_grad()
+    generator.add_param_grads(dx_fake, cache_generator)
+    # end
+    optimizer.step()
+    return value, loss.output(s_fake).mean()
+
+
+# hint
+# D's step: zero_grad, then add_param_grads twice, once for each pair of ds and cache.
+# G's step: ds_fake is the gradient at D's output. The gradient at D's input, dx_fake, is also the
+# gradient at G's output: it is what G's add_param_grads takes. `backward` would be too much, since
+# it also adds to D's own gradients; input_grad changes nothing.
