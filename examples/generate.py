@@ -10,14 +10,20 @@ import numpy as np
 from mnist_gan import noise, sample
 from options import at_least, parse
 
-from minigan import NETWORKS, load_run, save_grid, save_samples
+from minigan import NETWORKS, MovingAverage, load_run, save_grid, save_samples
 
 
-def generate(checkpoint, count, seed=0):
-    """`count` images in [0, 1], float32 (N, 28, 28), of the generator in a checkpoint."""
+def generate(checkpoint, count, seed=0, last=False):
+    """`count` images in [0, 1], float32 (N, 28, 28), of the generator in a checkpoint: of its
+    moving average if there is one, unless `last` asks for the weights of the last step."""
     saved, trained = load_run(checkpoint, parse)
     generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
-    generator.load_state_dict(saved.get("generator", {}))
+    if trained.average and not last:
+        average = MovingAverage(generator)
+        average.load_state_dict(saved["average"])
+        generator = average.network
+    else:
+        generator.load_state_dict(saved.get("generator", {}))
     return sample(generator, noise(np.random.default_rng(seed), count, trained))
 
 
@@ -29,12 +35,15 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default="digits.png", metavar="FILE",
                         help=".png: a picture; .npz: `images`, float32 (N, 28, 28) in [0, 1]")
     parser.add_argument("--seed", type=at_least(0), default=0, help="other seeds, other digits")
+    parser.add_argument("--last", action="store_true", help="the weights of the last step, not "
+                        "their moving average, where the checkpoint has both")
     args = parser.parse_args(argv)
     writers = {".png": save_grid, ".npz": save_samples}
     if args.out.suffix not in writers:
         parser.error(f"--out takes a file .png or .npz, got {args.out}")
     try:
-        writers[args.out.suffix](args.out, generate(args.checkpoint, args.count, args.seed))
+        images = generate(args.checkpoint, args.count, args.seed, args.last)
+        writers[args.out.suffix](args.out, images)
     except ImportError as error:
         sys.exit(f'error: a picture needs {error.name}: pip install -e ".[examples]"')
     except (OSError, ValueError) as error:

@@ -16,9 +16,10 @@ import numpy as np
 from options import REMEMBERED, parse
 
 from minigan import (
-    LOSSES, NETWORKS, Adam, GradientPenalty, LayerNorm, R1Penalty, Run, backend_module,
-    clip_weights, discriminator_step, draw_digits, generator_step, load_mnist, load_run,
-    save_animation, save_curves, save_grid, save_samples, to_device, to_host, writable_folder)
+    LOSSES, NETWORKS, Adam, GradientPenalty, LayerNorm, MovingAverage, R1Penalty, Run,
+    backend_module, clip_weights, discriminator_step, draw_digits, generator_step, load_mnist,
+    load_run, save_animation, save_curves, save_grid, save_samples, to_device, to_host,
+    writable_folder)
 
 EPOCH_PICTURE = "samples_epoch_{:03}.png"
 
@@ -46,16 +47,19 @@ def train(args, images, saved):
     adam_g = Adam(generator.to(args.backend).parameters(), *adam)
     adam_d = Adam(discriminator.to(args.backend).parameters(), *adam)
     loss = LOSSES[args.loss]()
+    average = MovingAverage(generator, args.average)
 
     outputs = ["distance"] if args.loss == "wasserstein" else ["D(x)", "D(G(z))"]
     columns = ["D loss", "G loss", *outputs] + ["|dD/dx|"] * bool(penalty)
     run = Run(args.out, columns=columns,
               parts={"generator": generator, "discriminator": discriminator,
-                     "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng},
+                     "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng,
+                     **({"average": average} if args.average else {})},
               arguments={name: getattr(args, name) for name in REMEMBERED})
     if saved:
         run.load_state_dict(saved)
 
+    artist = average.network if args.average else generator
     z_shown = noise(picture_rng, 64, args)
     steps_before, started = run.steps, time.perf_counter()
     images_per_step = args.n_critic * args.batch_size
@@ -71,18 +75,20 @@ def train(args, images, saved):
             # (2) Update G: make D take fake for real.
             z = noise(noise_rng, args.batch_size, args)
             g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)
+            if args.average:
+                average.update()
             outputs = [d_real - d_fake] if args.loss == "wasserstein" else [d_real, d_fake]
             run.log(d_loss, g_loss, *outputs, *([penalty.norm] if penalty else []))
-        save_grid(args.out / EPOCH_PICTURE.format(epoch), sample(generator, z_shown))
+        save_grid(args.out / EPOCH_PICTURE.format(epoch), sample(artist, z_shown))
     seconds = time.perf_counter() - started
 
-    save_grid(args.out / "samples.png", sample(generator, z_shown))
+    save_grid(args.out / "samples.png", sample(artist, z_shown))
     save_curves(args.out / "losses.png", run.history, columns, run.steps_per_epoch)
     pictures = [args.out / EPOCH_PICTURE.format(epoch + 1) for epoch in range(run.epochs_begun)]
     save_animation(args.out / "training.gif", filter(Path.exists, pictures))
     if args.save_samples:
         z = noise(picture_rng, args.save_samples, args)
-        save_samples(args.out / "samples.npz", sample(generator, z))
+        save_samples(args.out / "samples.npz", sample(artist, z))
 
     print(f"steps done: {run.steps}, {run.steps - steps_before} of them now, in {seconds:.1f} s")
     if run.steps == steps_before:

@@ -94,7 +94,7 @@ def test_every_loss_trains_with_every_penalty(loss, penalty):
 
 def test_the_defaults_follow_from_the_penalty_and_the_penalty_from_the_loss():
     for words, expected in [("", ("none", 1, 2e-4, 0.5)), ("--loss hinge", ("none", 1, 2e-4, 0.5)),
-                            ("--loss wasserstein", ("gp", 5, 1e-4, 0.0)),
+                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0)),
                             ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0)),
                             ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0))]:
         args = options.parse(words.split())
@@ -111,6 +111,27 @@ def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arc
     np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
     assert not [name for name in saved["discriminator"] if "running" in name]
     assert [name for name in saved["discriminator"] if "gamma" in name]
+
+
+def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit():
+    words = ["--average", "0.9", "--save-samples", 9]
+    run(*words, "--steps", 4, "--out", "whole")
+    run(*words, "--steps", 2, "--out", "parts")
+    run("--steps", 4, "--out", "parts", "--resume", "--save-samples", 9)
+    run("--steps", 4, "--out", "without", "--save-samples", 9)
+    whole, without = load("whole/checkpoint.npz"), load("without/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), whole)
+    np.testing.assert_equal(without["generator"], whole["generator"])  # it changes no training
+    assert whole["average"]["steps"] == 4 and "average" not in without
+    drawn = {}
+    for name, words in [("average", []), ("last", ["--last"])]:
+        generate.main(["whole/checkpoint.npz", "--out", f"{name}.npz", *words])
+        drawn[name] = np.load(f"{name}.npz")["images"]
+    generate.main(["without/checkpoint.npz", "--out", "without.npz"])
+    assert np.array_equal(drawn["last"], np.load("without.npz")["images"])
+    assert not np.array_equal(drawn["last"], drawn["average"])
+    shown = [Path(out, "samples.png").read_bytes() for out in ("whole", "parts", "without")]
+    assert shown[0] == shown[1] != shown[2]
 
 
 def test_the_log_shows_the_distance_and_the_length_of_the_gradient(capsys):
