@@ -1,0 +1,202 @@
+"""What the GANs of this zoo share: the data, the training, the score, the picture. No bug in here.
+
+    python bug01.py              trains it, prints its score and draws its samples into runs/bug_zoo
+    python bug01.py --healthy    the same with the bug cured, without showing you the cure
+    python bug01.py --seed 1     another start
+    python zoo.py                measures all, as README's table shows it (a quarter of an hour)
+
+Each file makes one GAN (see below), called `gan`; `small(gan)` is what a gradient check takes.
+"""
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import minigan
+from minigan import Adam, image_grid, whole_file
+
+FOLDER = Path(__file__).parent
+STD = 0.1  # of the noise around each mode
+
+
+def ring(count=8, radius=2.0):
+    """Points at equal distances on a circle, float32 (count, 2)."""
+    angle = 2 * np.pi * np.arange(count) / count
+    return (radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)).astype(np.float32)
+
+
+def bars():
+    """Images with one row or one column lit, float32 (8, 4, 4, 1), dark -0.8, light 0.8."""
+    rows = np.full((4, 4, 4, 1), -0.8, np.float32)
+    rows[range(4), range(4)] = 0.8
+    return np.concatenate([rows, rows.swapaxes(1, 2)])
+
+
+def adams(generator, discriminator):
+    return Adam(generator.parameters(), lr=1e-3), Adam(discriminator.parameters(), lr=1e-3)
+
+
+@dataclass
+class GAN:
+    """A GAN, in parts. What a file does not give is minigan's own, or what stands here."""
+
+    build: Callable  # build(rng, width) -> generator, discriminator; width: of hidden layers
+    loss: object = minigan.NonSaturating()
+    discriminator_step: Callable = minigan.discriminator_step
+    generator_step: Callable = minigan.generator_step
+    optimizers: Callable = adams  # optimizers(generator, discriminator) -> G's, D's
+    modes: Callable = ring  # modes() -> (8, ...): the data are these, and noise
+    penalty: object = None  # as minigan.discriminator_step takes it
+    steps: int = 3000  # of G
+    critic_steps: int = 1  # of D for each of them
+    head_start: int = 0  # of D alone, before
+    width: int = 64
+
+
+def draw_real(gan, count, rng):
+    """Real samples: float32 (count, ...), modes drawn at random, with noise."""
+    modes = gan.modes()
+    x = modes[rng.integers(len(modes), size=count)]
+    return x + STD * rng.standard_normal(x.shape, np.float32)
+
+
+def draw_noise(count, rng):
+    """z ~ N(0, 1), float32 (count, 2): all generators here take two numbers."""
+    return rng.standard_normal((count, 2), np.float32)
+
+
+def train(gan, seed=0, steps=None, batch_size=128):
+    """Trains for gan.steps, or `steps`. Returns G, D, and both losses, (steps, 2)."""
+    rng = np.random.default_rng(seed)
+    generator, discriminator = gan.build(rng, gan.width)
+    optimizer_g, optimizer_d = gan.optimizers(generator, discriminator)
+    losses = []
+    for step in range(steps or gan.steps):
+        for _ in range(gan.critic_steps + (gan.head_start if step == 0 else 0)):
+            d_loss, *_ = gan.discriminator_step(
+                generator, discriminator, optimizer_d, gan.loss,
+                draw_real(gan, batch_size, rng), draw_noise(batch_size, rng), gan.penalty)
+        g_loss, _ = gan.generator_step(generator, discriminator, optimizer_g, gan.loss,
+                                       draw_noise(batch_size, rng))
+        losses.append((d_loss, g_loss))
+    return generator, discriminator, np.array(losses)
+
+
+def score(x, modes):
+    """Samples x (N, ...) -> how many modes are hit, and which share of the samples is good.
+
+    Good: not farther from the nearest mode than 3 standard deviations of the noise (in the plane;
+    sqrt(D / 2) times as far where x has D numbers). Hit: at least 1 % of all samples are good and
+    nearest to this mode.
+    """
+    x, modes = x.reshape(len(x), -1), modes.reshape(len(modes), -1)
+    distance = np.linalg.norm(x[:, None] - modes, axis=2)
+    good = distance.min(axis=1) < 3 * STD * (modes.shape[1] / 2) ** 0.5
+    counts = np.bincount(distance.argmin(axis=1)[good], minlength=len(modes))
+    return int((counts >= 0.01 * len(x)).sum()), float(good.mean())
+
+
+def small(gan, seed=0):
+    """generator, discriminator, x_real, z for a check: narrow, a batch of 5, all in float64.
+
+    All parameters are drawn anew, N(0, 0.5^2): with biases at 0 and gamma at 1 mistakes would hide.
+    """
+    rng = np.random.default_rng(seed)
+    networks = gan.build(rng, 3)
+    for network in networks:
+        for p in network.astype(np.float64).parameters():
+            p.value[...] = 0.5 * rng.standard_normal(p.value.shape)
+    return (*networks, draw_real(gan, 5, rng).astype(np.float64), rng.standard_normal((5, 2)))
+
+
+def each(network, x):
+    """Pairs of a layer and an input for it: each layer's is what the layers before make of x."""
+    for layer in network.layers:
+        yield layer, x
+        x, _ = layer.forward(x)
+
+
+def load(name, healthy=False):
+    """What the file defines, {name: thing}; healthy: after the cure in answers/ was applied."""
+    code = (FOLDER / f"{name}.py").read_text()
+    if healthy:
+        page = (FOLDER / "answers" / f"{name}.md").read_text()
+        diff = page.split("```diff\n")[1].split("```")[0]
+        for hunk in diff.split("@@\n"):
+            lines = [(line[:1], line[1:]) for line in hunk.splitlines(keepends=True)]
+            before = "".join(text for sign, text in lines if sign != "+")
+            after = "".join(text for sign, text in lines if sign != "-")
+            if code.count(before) != 1:
+                raise ValueError(f"the cure does not fit {name}.py any more: it was changed")
+            code = code.replace(before, after)
+    things = {"__name__": name}
+    exec(compile(code, f"{name}.py", "exec"), things)
+    return things
+
+
+def draw(path, x, real):
+    """Samples as a PNG: points on top of real ones, or a grid of images."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    if x.ndim == 2:
+        axes.plot(*real.T, ".", color="lightgray", markersize=3)
+        axes.plot(*x.T, ".", color="C0", markersize=2)
+        axes.set_aspect("equal")
+    else:
+        axes.imshow(image_grid(x[:64, ..., 0] / 2 + 0.5, gap=1), cmap="gray", vmin=0, vmax=1)
+        axes.set_axis_off()
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=100)
+
+
+def try_out(gan, generator):
+    """Of 2000 samples, modes hit and share of good ones, as `score` tells; them, and real ones."""
+    rng = np.random.default_rng(1)
+    x = generator(draw_noise(2000, rng))
+    return *score(x, gan.modes()), x, draw_real(gan, 500, rng)
+
+
+def measure(name, seeds=(0, 1, 2)):
+    """A row of README's table: for bug and healthy twin modes hit, each seed, and mean share."""
+    cells = []
+    for healthy in (False, True):
+        hits, goods = [], []
+        for seed in seeds:
+            gan = load(name, healthy)["gan"]
+            hit, good, *_ = try_out(gan, train(gan, seed)[0])
+            hits.append(str(hit))
+            goods.append(good)
+        cells += [", ".join(hits), f"{100 * np.mean(goods):.0f} %"]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main(file, words=None):
+    parser = argparse.ArgumentParser(description="Trains one GAN of the bug zoo.")
+    parser.add_argument("--healthy", action="store_true", help="with the bug cured")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="of the generator")
+    args = parser.parse_args(words)
+    name = Path(file).stem
+    try:
+        gan = load(name, args.healthy)["gan"]
+    except ValueError as error:
+        parser.error(str(error))
+    started = time.perf_counter()
+    generator, _, losses = train(gan, args.seed, args.steps)
+    hit, good, x, real = try_out(gan, generator)
+    d_loss, g_loss = losses[-100:].mean(axis=0)
+    print(f"{name}{', healthy' * args.healthy}: {hit} of {len(gan.modes())} modes hit, "
+          f"{good:.0%} of the samples are good; D loss {d_loss:.2f}, G loss {g_loss:.2f}; "
+          f"{time.perf_counter() - started:.0f} s")
+    path = Path("runs/bug_zoo") / f"{name}{'_healthy' * args.healthy}.png"
+    draw(path, x, real)
+    print(f"samples are in {path}")
+
+
+if __name__ == "__main__":
+    for page in sorted(FOLDER.glob("answers/*.md")):
+        print(measure(page.stem), flush=True)
