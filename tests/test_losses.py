@@ -3,7 +3,7 @@ import pytest
 
 from minigan import (
     Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein, binary_cross_entropy_with_logits,
-    mean_absolute_error, mean_squared_error, numerical_gradient)
+    cross_entropy_with_logits, mean_absolute_error, mean_squared_error, numerical_gradient)
 from minigan.losses import sigmoid, softplus
 
 LOSSES = [Minimax(), NonSaturating(), NonSaturating(label_smoothing=0.1), LeastSquares(),
@@ -154,3 +154,15 @@ def test_cross_entropy_is_finite_and_exact_at_logits_of_a_thousand():
     s, target = np.array([-1000.0, 1000.0]), np.array([1.0, 0.0])
     value, ds = binary_cross_entropy_with_logits(s, target)
     assert value == 1000 and ds.tolist() == [-0.5, 0.5]
+
+
+def test_cross_entropy_is_minus_the_mean_log_of_the_right_class():
+    rng = np.random.default_rng(5)
+    s, labels = rng.standard_normal((6, 4)), rng.integers(0, 4, 6)
+    value, ds = cross_entropy_with_logits(s, labels)
+    p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+    assert value == pytest.approx(-np.mean(np.log(p[np.arange(6), labels])))
+    numeric = numerical_gradient(lambda s: float(cross_entropy_with_logits(s, labels)[0]), s)
+    np.testing.assert_allclose(ds, numeric, rtol=1e-6, atol=1e-9)
+    value, ds = cross_entropy_with_logits(np.float32([[1000, -1000]]), np.array([1]))
+    assert value == 2000 and ds.tolist() == [[1, -1]] and ds.dtype == value.dtype == np.float32
