@@ -5,6 +5,7 @@ functions such as `tanh` a line asks `xp = array_module(x)` and then calls `xp.t
 """
 import contextlib
 import ctypes
+import functools
 import importlib
 import sys
 
@@ -36,7 +37,7 @@ def backend_module(backend):
     """The module for "numpy", "cupy", or either module itself; proves that CuPy can compute.
 
     Raises ValueError for another name, ImportError where CuPy is not installed, RuntimeError where
-    it is installed and finds no usable GPU. Nothing falls back to another backend.
+    it is installed and cannot compute. Nothing falls back to another backend.
     """
     name = getattr(backend, "__name__", backend)
     if name == "numpy":
@@ -49,10 +50,19 @@ def backend_module(backend):
         raise ImportError(
             f'backend "cupy" needs CuPy, which cannot be imported ({error}): install it with '
             'pip install -e ".[cuda12]" for CUDA 12, or ".[cuda13]" for CUDA 13') from error
-    if not cupy.cuda.is_available():
-        raise RuntimeError(f"CuPy {cupy.__version__} is installed but finds no usable GPU: see "
-                           'what nvidia-smi says of the driver, or choose backend "numpy"')
+    _prove(cupy)
     return cupy
+
+
+@functools.cache  # since to_device asks for each batch
+def _prove(cupy):
+    try:
+        x = cupy.ones((2, 2))
+        float((x @ x)[0, 0])  # needs GPU, driver, compiler and cuBLAS: CuPy says what is missing
+    except Exception as error:
+        raise RuntimeError(
+            f"CuPy {cupy.__version__} is installed but cannot compute here ({error}): see whether "
+            'nvidia-smi shows a GPU and its driver, or choose backend "numpy"') from error
 
 
 def to_device(x, backend):

@@ -16,6 +16,9 @@ STEP = 3e-6       # truncation errs by about step^2, rounding by 1e-16 / step: t
 
 def require_float64(*arrays):
     for array in arrays:
+        if not isinstance(array, (np.ndarray, np.generic)):  # x[i] of CuPy is a view: it would move
+            raise TypeError("gradients are checked on NumPy arrays, got one of "
+                            f'{type(array).__module__}: use .to("numpy") and to_host')
         if array.dtype != np.float64:
             raise TypeError(f"gradients are checked in float64, got {array.dtype}: "
                             "use .astype(np.float64)")
@@ -26,7 +29,7 @@ def numerical_gradient(f, x, h=STEP):
 
     x: a float64 array of any shape, which is not changed. The error is h^2 f''' / 6 from truncation
     plus about 1e-16 |f| / h from rounding: h = 3e-6 balances them. Raises TypeError unless x is
-    float64.
+    a float64 NumPy array.
     """
     return central_differences(lambda value: (f(value), []), x, h)[0]
 
