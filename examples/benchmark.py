@@ -1,12 +1,13 @@
 """Measures how fast minigan trains, beside PyTorch where PyTorch is installed.
 
-    python examples/benchmark.py                               both workloads, on one thread
+    python examples/benchmark.py                               all workloads, on one thread
     python examples/benchmark.py --threads 2 --no-layers       whole steps only, on two
     python examples/benchmark.py --workloads W1 --batch-sizes 64 --json w1.json
 
-A workload is a pair of networks of minigan/networks.py: W1 the dense one, W2 the convolutional one.
-Timed are whole training steps (discriminator_step and generator_step; NonSaturating, Adam,
-float32), and then, alone, each layer's forward and backward (input_grad and add_param_grads) and Adam's step.
+A workload is a pair of networks of minigan/networks.py and a way to train them: W1 the dense pair,
+W2 the convolutional one, W3 the dense one by WGAN-GP. Timed are whole training steps (as many
+discriminator_steps as the workload says, and one generator_step; Adam, float32), and then, alone,
+each layer's forward and backward (input_grad and add_param_grads) and Adam's step.
 
 What makes the comparison fair:
 
@@ -16,8 +17,8 @@ What makes the comparison fair:
   fresh weights, so that all turns are alike, and its first steps only warm up.
 * Times are medians of all steps. The ratio minigan / PyTorch (below 1: minigan is faster) is taken
   in each round of turns; shown are its median and quartiles.
-* From the same weights, images and noise both sides must compute the same losses, or there is no
-  result.
+* From the same weights, images and random numbers both sides must compute the same losses, or there
+  is no result.
 """
 import argparse
 import json
@@ -32,14 +33,28 @@ from contextlib import ExitStack
 from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 
 from minigan import (
-    NETWORKS, Adam, ConvTranspose2D, Flatten, NonSaturating, Reshape, Sequential,
-    discriminator_step, draw_digits, generator_step, to_float, whole_file)
+    NETWORKS, Adam, ConvTranspose2D, Flatten, GradientPenalty, NonSaturating, Reshape, Sequential,
+    Wasserstein, discriminator_step, draw_digits, generator_step, to_float, whole_file)
 
-WORKLOADS = {"W1": "mlp", "W2": "dcgan"}
+
+class Workload(NamedTuple):
+    """What is trained, and how. A training step is critic_steps steps of D and then one of G."""
+
+    networks: str
+    loss: type = NonSaturating
+    penalty: float = 0.0  # the weight of WGAN-GP's gradient penalty
+    critic_steps: int = 1
+    adam: tuple = (2e-4, 0.5, 0.999)  # lr, beta1, beta2
+
+
+WORKLOADS = {
+    "W1": Workload("mlp"), "W2": Workload("dcgan"),
+    "W3": Workload("mlp", Wasserstein, penalty=10.0, critic_steps=5, adam=(1e-4, 0.0, 0.9))}
 LATENT_DIM = 100
 WARM_UP, TIMED = 2, 5  # steps in a turn
 REST = 0.1  # seconds before a turn: for so long the other side's idle threads may spin on a core
@@ -48,22 +63,24 @@ REST = 0.1  # seconds before a turn: for so long the other side's idle threads m
 class Minigan:
     """minigan's side; benchmark_torch.PyTorch is its twin."""
 
-    def __init__(self, generator, discriminator):
+    def __init__(self, generator, discriminator, workload):
         self.networks = generator, discriminator
+        self.loss = workload.loss()
+        self.penalty = GradientPenalty(workload.penalty, rng=3) if workload.penalty else None
         self.adam_g, self.adam_d = (
-            Adam(network.parameters(), 2e-4, 0.5, 0.999) for network in self.networks)
+            Adam(network.parameters(), *workload.adam) for network in self.networks)
 
     @staticmethod
     def array(x):
         """A host array as this side wants it."""
         return x
 
-    def step(self, x_real, z_d, z_g):
-        """One training step: the losses of D and G."""
-        loss = NonSaturating()
-        d_loss, *_ = discriminator_step(*self.networks, self.adam_d, loss, x_real, z_d)
-        g_loss, _ = generator_step(*self.networks, self.adam_g, loss, z_g)
-        return d_loss, g_loss
+    def step(self, batches, z):
+        """One training step: the losses of D, one for each of its batches (x_real, z), and of G."""
+        d_losses = [discriminator_step(*self.networks, self.adam_d, self.loss, *batch,
+                                       self.penalty)[0] for batch in batches]
+        g_loss, _ = generator_step(*self.networks, self.adam_g, self.loss, z)
+        return [*d_losses, g_loss]
 
     @staticmethod
     def passes(layer, x, dy):
@@ -82,12 +99,12 @@ def side_class(side):
 # The requests that the process of a side answers.
 
 def run_steps(side, workload, batch_size, dtype="float32"):
-    """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, 2) of D and G."""
+    """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, critic_steps + 1), G's last."""
     networks = [network.astype(dtype) for network in build(workload)]
-    step = side_class(side)(*networks).step
-    results = [timed(step, *batch) for batch in turn_data(side, batch_size, dtype)]
+    step = side_class(side)(*networks, WORKLOADS[workload]).step
+    results = [timed(step, *data) for data in turn_data(side, workload, batch_size, dtype)]
     seconds, losses = zip(*results)
-    return seconds[WARM_UP:], [[float(loss) for loss in pair] for pair in losses]
+    return seconds[WARM_UP:], [[float(loss) for loss in step] for step in losses]
 
 
 def run_parts(side, workload, batch_size):
@@ -115,17 +132,19 @@ def timed(function, *arguments):
 
 
 def build(workload):
-    return NETWORKS[WORKLOADS[workload]](LATENT_DIM, np.random.default_rng(0))
+    return NETWORKS[WORKLOADS[workload].networks](LATENT_DIM, np.random.default_rng(0))
 
 
 @cache
-def turn_data(side, batch_size, dtype="float32"):
-    """x_real, z for D's step and z for G's, for each step of a turn."""
-    rng = np.random.default_rng(1)
-    steps, array = WARM_UP + TIMED, side_class(side).array
-    images = to_float(draw_digits(steps * batch_size, rng)[0]).astype(dtype)
-    z = rng.standard_normal((2, steps, batch_size, LATENT_DIM), np.float32).astype(dtype)
-    return [tuple(map(array, batch)) for batch in zip(np.split(images, steps), *z)]
+def turn_data(side, workload, batch_size, dtype="float32"):
+    """D's batches (x_real, z) and G's z, for each step of a turn."""
+    rng, array = np.random.default_rng(1), side_class(side).array
+    steps, per_step = WARM_UP + TIMED, WORKLOADS[workload].critic_steps
+    images = to_float(draw_digits(steps * per_step * batch_size, rng)[0]).astype(dtype)
+    x = images.reshape(steps, per_step, batch_size, *images.shape[1:])
+    z = rng.standard_normal((steps, per_step + 1, batch_size, LATENT_DIM), np.float32).astype(dtype)
+    return [(list(zip(map(array, x_step), map(array, z_step[:-1]))), array(z_step[-1]))
+            for x_step, z_step in zip(x, z)]
 
 
 @cache
@@ -140,8 +159,8 @@ def parts(side, workload, batch_size):
             dy = rng.standard_normal(y.shape, np.float32)
             names = (f"{layer} of {x.shape} {direction}" for direction in ("forward", "backward"))
             functions.update(zip(names, side_class(side).passes(layer, x, dy)))
-    training = side_class(side)(generator, discriminator)
-    training.step(*turn_data(side, batch_size)[0])  # leaves gradients for Adam
+    training = side_class(side)(generator, discriminator, WORKLOADS[workload])
+    training.step(*turn_data(side, workload, batch_size)[0])  # leaves gradients for Adam
     return {**functions, "Adam of G": training.adam_g.step, "Adam of D": training.adam_d.step}
 
 
@@ -161,17 +180,23 @@ def start_process():
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
-def step_gflop(generator, discriminator, batch_size):
+def step_gflop(generator, discriminator, batch_size, workload):
     """GFLOP of the matrix products in a training step; a multiplication with its addition is 2.
 
     A layer's y, dW and dx take 2 * positions * W.size each, where it applies W once to each example
-    and pixel (of x in ConvTranspose2D, else of y). At the first layer dx is not needed. G runs
-    forward twice and learns once; D runs forward three times, learns twice and relays once.
+    and pixel (of x in ConvTranspose2D, else of y). At the first layer dx is not needed. In a D step
+    G runs forward once; D runs forward and learns twice, on real and fake. In G's step both run
+    forward once, D relays and G learns. A gradient penalty lets D run forward at the interpolates
+    and relay down to them; the tangent costs as much as a forward pass, and the sweep back as much
+    as learning: dW = x_dot^T dy_dot and dx_dot, while dy is None in a D that is linear in pieces.
     """
-    z = np.zeros((2, LATENT_DIM), np.float32)
+    z, steps = np.zeros((2, LATENT_DIM), np.float32), workload.critic_steps
+    penalties = steps if workload.penalty else 0
     total = 0
-    for network, x, forward, learn, relay in ((generator, z, 2, 1, 0),
-                                              (discriminator, generator(z), 3, 2, 1)):
+    for network, x, forward, learn, relay in (
+            (generator, z, steps + 1, 1, 0),
+            (discriminator, generator(z),
+             2 * steps + 1 + 2 * penalties, 2 * steps + penalties, 1 + penalties)):
         flop = [2 * math.prod((x if isinstance(layer, ConvTranspose2D) else y).shape[1:-1])
                 * layer.W.value.size for layer, x, y in trace(network, x) if hasattr(layer, "W")]
         total += (forward + relay) * sum(flop) + learn * (2 * sum(flop) - flop[0])
@@ -179,9 +204,12 @@ def step_gflop(generator, discriminator, batch_size):
 
 
 def check_losses(losses, expected, tolerance):
-    """The largest relative difference; raises ValueError if it is not within the tolerance."""
+    """The largest difference, as a part of the largest loss (one alone may be near 0, as in W3).
+
+    Raises ValueError if it is not within the tolerance.
+    """
     losses, expected = np.array(losses), np.array(expected)
-    difference = np.max(np.abs(losses - expected) / np.abs(expected))
+    difference = np.max(np.abs(losses - expected)) / np.max(np.abs(expected))
     if not difference <= tolerance:  # in this form NaN is refused too
         raise ValueError("the two sides do not compute the same: their losses differ by "
                          f"{difference:.1e}, relatively, not by {tolerance:.0e} at most")
@@ -212,7 +240,8 @@ def measure(workload, batch_size, sides, rounds, layers, peak):
             results = [{side: ask(function, side) for side in sides} for _ in range(rounds)]
             return {side: [result[side] for result in results] for side in sides}
 
-        result = {"workload": workload, "networks": WORKLOADS[workload], "batch_size": batch_size}
+        result = {"workload": workload, "networks": WORKLOADS[workload].networks,
+                  "batch_size": batch_size}
         losses = [ask(run_steps, side)[1] for side in sides]  # a turn that warms up, too
         turns = take_turns(run_steps)
         result["peak_memory_mb"] = {side: ask(peak_memory, side) for side in sides}
@@ -230,7 +259,7 @@ def measure(workload, batch_size, sides, rounds, layers, peak):
             turns = take_turns(run_parts)
             rows += [row(name, {side: [seconds[name] for seconds in turns[side]] for side in sides})
                      for name in turns["minigan"][0]]
-    gflop = step_gflop(*build(workload), batch_size)
+    gflop = step_gflop(*build(workload), batch_size, WORKLOADS[workload])
     speed = gflop / rows[0]["ms"]["minigan"] * 1e3
     return {**result, "gflop_per_step": gflop, "gflop_per_second": speed,
             "fraction_of_peak": speed / peak, "rows": rows}
@@ -276,7 +305,7 @@ def parse(argv):
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add, switch = parser.add_argument, argparse.BooleanOptionalAction
     add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS),
-        help="W1: dense networks, W2: convolutional ones")
+        help="W1: dense networks, W2: convolutional ones, W3: dense ones by WGAN-GP")
     add("--batch-sizes", nargs="+", type=int, default=[64, 128], metavar="N", help="images a step")
     add("--threads", type=int, default=1, metavar="N", help="of each side; 1 repeats best")
     add("--rounds", type=int, default=20, metavar="N",

@@ -2,7 +2,8 @@
 
 It is written as PyTorch is meant to be used, eagerly and channels first, and does the same work as
 minigan's two steps and no more: D's step makes x_fake without a graph, and G's step computes no
-gradients of D's weights.
+gradients of D's weights. The gradient penalty is the usual one, by create_graph=True; that autograd
+then also carries zeros back, where dy is None in minigan, is how it works.
 """
 import math
 import os
@@ -14,7 +15,14 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from minigan import (
-    BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, LeakyReLU, ReLU, Reshape, Sequential, Tanh)
+    BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, LeakyReLU, NonSaturating, ReLU, Reshape,
+    Sequential, Tanh, Wasserstein)
+
+LOSSES = {  # of D, of G
+    NonSaturating: (lambda s_real, s_fake: softplus(-s_real).mean() + softplus(s_fake).mean(),
+                    lambda s_fake: softplus(-s_fake).mean()),
+    Wasserstein: (lambda s_real, s_fake: s_fake.mean() - s_real.mean(),
+                  lambda s_fake: -s_fake.mean())}
 
 
 class PyTorch:
@@ -22,36 +30,52 @@ class PyTorch:
 
     fused = None  # Adam as PyTorch chooses it
 
-    def __init__(self, generator, discriminator):
+    def __init__(self, generator, discriminator, workload):
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
         weights = generator.layers[0].W.value
         z = np.zeros((2, len(weights)), weights.dtype)
         self.generator = to_torch(generator, z)
         self.discriminator = to_torch(discriminator, generator(z))
+        self.loss_d, self.loss_g = LOSSES[workload.loss]
+        self.penalty, self.rng = workload.penalty, np.random.default_rng(3)
+        lr, *betas = workload.adam
         self.adam_g, self.adam_d = (
-            torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999), fused=self.fused)
+            torch.optim.Adam(network.parameters(), lr, betas, fused=self.fused)
             for network in (self.generator, self.discriminator))
 
     @staticmethod
     def array(x):
         return torch.from_numpy(np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x)
 
-    def step(self, x_real, z_d, z_g):
-        with torch.no_grad():
-            x_fake = self.generator(z_d)
-        s_real, s_fake = self.discriminator(x_real), self.discriminator(x_fake)
-        d_loss = softplus(-s_real).mean() + softplus(s_fake).mean()
-        self.adam_d.zero_grad()
-        d_loss.backward()
-        self.adam_d.step()
+    def step(self, batches, z):
+        return [*(self.discriminator_step(*batch) for batch in batches), self.generator_step(z)]
 
+    def discriminator_step(self, x_real, z):
+        with torch.no_grad():
+            x_fake = self.generator(z)
+        loss = self.loss_d(self.discriminator(x_real), self.discriminator(x_fake))
+        if self.penalty:
+            loss = loss + self.gradient_penalty(x_real, x_fake)
+        self.adam_d.zero_grad()
+        loss.backward()
+        self.adam_d.step()
+        return loss.detach()
+
+    def gradient_penalty(self, x_real, x_fake):
+        t = torch.from_numpy(self.rng.random((len(x_real), 1, 1, 1), np.float32)).to(x_real.dtype)
+        x = torch.lerp(x_real, x_fake, t).requires_grad_()
+        s = self.discriminator(x)
+        [g] = torch.autograd.grad(s, x, torch.ones_like(s), create_graph=True)
+        return self.penalty * (g.flatten(1).norm(dim=1) - 1).square().mean()
+
+    def generator_step(self, z):
         self.discriminator.requires_grad_(False)
-        g_loss = softplus(-self.discriminator(self.generator(z_g))).mean()
+        loss = self.loss_g(self.discriminator(self.generator(z)))
         self.adam_g.zero_grad()
-        g_loss.backward()
+        loss.backward()
         self.adam_g.step()
         self.discriminator.requires_grad_(True)
-        return d_loss.detach(), g_loss.detach()
+        return loss.detach()
 
     @staticmethod
     def passes(layer, x, dy):

@@ -84,12 +84,12 @@ def load_classifier(data_dir):
     return networks, x_test / np.float32(255)
 
 
-def load_samples(path):
+def load_samples(path, backend):
     """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint."""
     with np.load(path) as file:
         if "images" in file:
             return file["images"]
-    return generate(path, COUNT)
+    return generate(path, COUNT, backend=backend)
 
 
 def evaluate(networks, images, x_test, x_train):
@@ -136,6 +136,8 @@ def main(words=None):
     parser.add_argument("--picture", type=Path, metavar="FILE.png",
                         help="draw the last one's digits, classes, and where it is (un)sure")
     parser.add_argument("--data-dir", metavar="DIR", help="where the four MNIST files are")
+    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy",
+                        help="generate on the CPU, or on a GPU; the rest is done on the CPU")
     args = parser.parse_args(words)
     try:
         networks, x_test = load_classifier(args.data_dir)
@@ -143,11 +145,11 @@ def main(words=None):
         print(f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}")
         rows = [("MNIST, training images", x_train[:COUNT])]
         for name, images in rows + [(str(path), path) for path in args.paths]:
-            images = load_samples(images) if isinstance(images, Path) else images
+            images = load_samples(images, args.backend) if isinstance(images, Path) else images
             print(ROW.format(name[-40:], **evaluate(networks, images, x_test, x_train)))
         if args.picture:
             draw_picture(args.picture, networks, images)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -13,10 +13,11 @@ from options import at_least, parse
 from minigan import NETWORKS, MovingAverage, load_run, save_grid, save_samples
 
 
-def generate(checkpoint, count, seed=0, last=False):
+def generate(checkpoint, count, seed=0, last=False, backend="numpy"):
     """`count` images in [0, 1], float32 (N, 28, 28), of the generator in a checkpoint: of its
     moving average if there is one, unless `last` asks for the weights of the last step."""
     saved, trained = load_run(checkpoint, parse)
+    trained.backend = backend
     generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
     if trained.average and not last:
         average = MovingAverage(generator)
@@ -24,7 +25,7 @@ def generate(checkpoint, count, seed=0, last=False):
         generator = average.network
     else:
         generator.load_state_dict(saved.get("generator", {}))
-    return sample(generator, noise(np.random.default_rng(seed), count, trained))
+    return sample(generator.to(backend), noise(np.random.default_rng(seed), count, trained))
 
 
 def main(argv=None):
@@ -37,16 +38,18 @@ def main(argv=None):
     parser.add_argument("--seed", type=at_least(0), default=0, help="other seeds, other digits")
     parser.add_argument("--last", action="store_true", help="the weights of the last step, not "
                         "their moving average, where the checkpoint has both")
+    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy",
+                        help="the CPU, or a GPU")
     args = parser.parse_args(argv)
     writers = {".png": save_grid, ".npz": save_samples}
     if args.out.suffix not in writers:
         parser.error(f"--out takes a file .png or .npz, got {args.out}")
     try:
-        images = generate(args.checkpoint, args.count, args.seed, args.last)
+        images = generate(args.checkpoint, args.count, args.seed, args.last, args.backend)
         writers[args.out.suffix](args.out, images)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         sys.exit(f'error: a picture needs {error.name}: pip install -e ".[examples]"')
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     print(f"{args.count} digits in {args.out}")
 

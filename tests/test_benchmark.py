@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigan import (
-    Adam, Dense, Dropout, LeakyReLU, NonSaturating, Sequential, discriminator_step, generator_step)
+from minigan import Dense, Dropout, LeakyReLU, Sequential
 
 pytest.importorskip("resource", reason="the benchmark asks Unix for the memory of its processes")
 
@@ -19,14 +18,21 @@ sys.path.insert(0, str(EXAMPLES))
 import benchmark  # noqa: E402
 
 
-@pytest.mark.parametrize("workload, g, d, first_g, first_d", [
-    ("W1", 100 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784, 784 * 512 + 512 * 256 + 256,
-     100 * 256, 784 * 512),
-    ("W2", 100 * 6272 + 7 * 7 * 128 * 16 * 64 + 14 * 14 * 64 * 16,
-     14 * 14 * 16 * 64 + 7 * 7 * 16 * 64 * 128 + 6272, 100 * 6272, 14 * 14 * 16 * 64)])
-def test_gflop_per_step_is_the_count_by_hand(workload, g, d, first_g, first_d):
-    expected = 2 * 64 * (4 * g - first_g + 8 * d - 2 * first_d) / 1e9
-    assert benchmark.step_gflop(*benchmark.build(workload), 64) == pytest.approx(expected)
+# The weights of G and of D, each counted wherever it is applied; the same of their first layers.
+DENSE = (100 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784, 784 * 512 + 512 * 256 + 256,
+         100 * 256, 784 * 512)
+CONVOLUTIONAL = (100 * 6272 + 7 * 7 * 128 * 16 * 64 + 14 * 14 * 64 * 16,
+                 14 * 14 * 16 * 64 + 7 * 7 * 16 * 64 * 128 + 6272, 100 * 6272, 14 * 14 * 16 * 64)
+
+
+@pytest.mark.parametrize("workload, weights, times_g, times_d, times_first_d", [
+    ("W1", DENSE, 4, 8, 2), ("W2", CONVOLUTIONAL, 4, 8, 2),
+    ("W3", DENSE, 6 + 2, 5 * (3 + 2 * 2 + 1 + 1 + 2) + 2, 5 * 3)])
+def test_gflop_per_step_is_the_count_by_hand(workload, weights, times_g, times_d, times_first_d):
+    g, d, first_g, first_d = weights
+    expected = 2 * 64 * (times_g * g - first_g + times_d * d - times_first_d * first_d) / 1e9
+    count = benchmark.step_gflop(*benchmark.build(workload), 64, benchmark.WORKLOADS[workload])
+    assert count == pytest.approx(expected)
 
 
 class Counting(np.ndarray):
@@ -45,15 +51,24 @@ class Counting(np.ndarray):
         return out[0]
 
 
-def test_gflop_per_step_is_what_the_steps_compute():
+@pytest.mark.parametrize("workload", [benchmark.WORKLOADS[name] for name in ("W1", "W3")])
+def test_gflop_per_step_is_what_the_steps_compute(workload, monkeypatch):
+    monkeypatch.setattr(Counting, "flop", 0)
     generator = Sequential(Dense(benchmark.LATENT_DIM, 6), LeakyReLU(), Dense(6, 5))
     discriminator = Sequential(Dense(5, 4), LeakyReLU(), Dense(4, 3), LeakyReLU(), Dense(3, 1))
     x_real = np.ones((8, 5), np.float32).view(Counting)
     z = np.ones((8, benchmark.LATENT_DIM), np.float32).view(Counting)
-    networks, loss = (generator, discriminator), NonSaturating()
-    discriminator_step(*networks, Adam(discriminator.parameters()), loss, x_real, z)
-    generator_step(*networks, Adam(generator.parameters()), loss, z)
-    assert benchmark.step_gflop(*networks, 8) == pytest.approx(Counting.flop / 1e9)
+    training = benchmark.Minigan(generator, discriminator, workload)
+    training.step([(x_real, z)] * workload.critic_steps, z)
+    count = benchmark.step_gflop(generator, discriminator, 8, workload)
+    assert count == pytest.approx(Counting.flop / 1e9)
+
+
+def test_no_two_batches_of_a_turn_are_the_same():
+    turn = benchmark.turn_data("minigan", "W3", 2)
+    assert [len(batches) for batches, _ in turn] == [5] * (benchmark.WARM_UP + benchmark.TIMED)
+    arrays = [array for batches, z in turn for array in [*sum(batches, ()), z]]
+    assert len({array.tobytes() for array in arrays}) == len(arrays)
 
 
 def test_without_pytorch_it_prints_a_table_and_writes_json(tmp_path):
@@ -92,13 +107,17 @@ def test_losses_that_differ_are_refused_and_so_is_nan():
             benchmark.check_losses(wrong, [[1, 2]], 1e-3)
 
 
+def test_a_loss_that_passes_through_zero_is_compared_with_the_largest():
+    assert benchmark.check_losses([[1e-6, -2]], [[0, -2]], 1e-3) == pytest.approx(5e-7)
+
+
 def compare(workload):
     losses = [benchmark.run_steps(side, workload, 3, "float64")[1]
               for side in ("minigan", "PyTorch")]
     return benchmark.check_losses(*losses, 1e-6)
 
 
-@pytest.mark.parametrize("workload", ["W1", "W2"])
+@pytest.mark.parametrize("workload", benchmark.WORKLOADS)
 def test_the_networks_in_pytorch_are_the_same(workload):
     pytest.importorskip("torch")
     assert compare(workload) < 1e-9
@@ -113,6 +132,23 @@ def test_another_network_or_loss_in_pytorch_is_refused(monkeypatch, name, wrong)
     monkeypatch.setattr(benchmark_torch, name, wrong)
     with pytest.raises(ValueError, match="do not compute the same"):
         compare("W2")
+
+
+def detached(penalty):
+    return lambda *arguments: penalty(*arguments).detach()
+
+
+def at_real(penalty):
+    return lambda self, x_real, x_fake: penalty(self, x_real, x_real)
+
+
+@pytest.mark.parametrize("wrong", [detached, at_real])
+def test_a_penalty_without_gradient_or_elsewhere_in_pytorch_is_refused(monkeypatch, wrong):
+    pytest.importorskip("torch")
+    from benchmark_torch import PyTorch
+    monkeypatch.setattr(PyTorch, "gradient_penalty", wrong(PyTorch.gradient_penalty))
+    with pytest.raises(ValueError, match="do not compute the same"):
+        compare("W3")
 
 
 def test_a_layer_without_translation_is_refused():

@@ -301,6 +301,9 @@ def test_a_missing_backend_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(SystemExit, match='error: backend "cupy" needs CuPy'):
         run("--backend", "cupy")
+    run("--steps", 1, "--out", "a")
+    with pytest.raises(SystemExit, match='error: backend "cupy" needs CuPy'):
+        generate.main(["a/checkpoint.npz", "--out", "digits.npz", "--backend", "cupy"])
 
 
 def test_generate_draws_from_a_checkpoint(capsys):
