@@ -140,12 +140,11 @@ def main(words=None):
                         help="generate on the CPU, or on a GPU; the rest is done on the CPU")
     args = parser.parse_args(words)
     try:
+        samples = {str(path): load_samples(path, args.backend) for path in args.paths}
         networks, x_test = load_classifier(args.data_dir)
         x_train = load_mnist(args.data_dir)[0] / np.float32(255)
         print(f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}")
-        rows = [("MNIST, training images", x_train[:COUNT])]
-        for name, images in rows + [(str(path), path) for path in args.paths]:
-            images = load_samples(images, args.backend) if isinstance(images, Path) else images
+        for name, images in {"MNIST, training images": x_train[:COUNT], **samples}.items():
             print(ROW.format(name[-40:], **evaluate(networks, images, x_test, x_train)))
         if args.picture:
             draw_picture(args.picture, networks, images)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
-from minigan import LOSSES, load, save, to_float  # noqa: E402
+from minigan import LOSSES, NETWORKS, load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -25,7 +26,10 @@ import options  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    """No network, no MNIST of this machine, and 100 built-in digits instead of 60000."""
+    """No network, no MNIST of this machine, 100 built-in digits instead of 60000, small networks.
+    """
+    for arch, width in (("mlp", 16), ("dcgan", 4)):
+        monkeypatch.setitem(NETWORKS, arch, partial(NETWORKS[arch], width=width))
     draw = mnist_gan.draw_digits
     monkeypatch.setattr(mnist_gan, "draw_digits", lambda count, rng: draw(100, rng))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
