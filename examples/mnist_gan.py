@@ -39,8 +39,8 @@ def train(args, images, saved):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
-    penalty = {"gp": GradientPenalty(args.weight, rng=noise_rng),
-               "r1": R1Penalty(args.weight)}.get(args.penalty)
+    penalty = {"gp": GradientPenalty(args.penalty_weight, rng=noise_rng),
+               "r1": R1Penalty(args.penalty_weight)}.get(args.penalty)
     norm = {"norm": LayerNorm} if penalty else {}  # BatchNorm would mix the examples
     generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng, **norm)
     adam = args.lr, args.beta1, args.beta2
@@ -71,7 +71,7 @@ def train(args, images, saved):
                 d_loss, d_real, d_fake = discriminator_step(
                     generator, discriminator, adam_d, loss, to_device(x, args.backend), z, penalty)
                 if args.penalty == "clip":
-                    clip_weights(discriminator.parameters(), args.weight)
+                    clip_weights(discriminator.parameters(), args.penalty_weight)
             # (2) Update G: make D take fake for real.
             z = noise(noise_rng, args.batch_size, args)
             g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)

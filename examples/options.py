@@ -7,15 +7,15 @@ from minigan import LOSSES, NETWORKS
 # What suits each penalty, unless the command line says otherwise: as in its paper, but that "gp"
 # learns five times as fast and "r1" has a tenth of the weight, which draws better digits in these
 # few epochs, and that "clip" has Adam in place of RMSprop.
-DEFAULTS = {"none": {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "weight": 0.0},
-            "clip": {"lr": 5e-5, "beta1": 0.0, "beta2": 0.999, "n_critic": 5, "weight": 0.01},
-            "gp": {"lr": 5e-4, "beta1": 0.0, "beta2": 0.9, "n_critic": 5, "weight": 10.0},
-            "r1": {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "weight": 1.0}}
+SETTINGS = "lr beta1 beta2 n_critic penalty_weight".split()
+DEFAULTS = {name: dict(zip(SETTINGS, values)) for name, values in {
+    "none": (2e-4, 0.5, 0.999, 1, 0.0), "clip": (5e-5, 0.0, 0.999, 5, 0.01),
+    "gp": (5e-4, 0.0, 0.9, 5, 10.0), "r1": (2e-4, 0.5, 0.999, 1, 1.0)}.items()}
 
 # What a checkpoint remembers of the command line. --resume takes it up, and all but the last two
 # must stay as they were.
-REMEMBERED = ("data arch loss penalty weight n_critic batch_size lr beta1 beta2 average latent_dim "
-              "seed epochs data_dir").split()
+REMEMBERED = ["data", "arch", "loss", "penalty", *SETTINGS, "batch_size", "average", "latent_dim",
+              "seed", "epochs", "data_dir"]
 
 
 def at_least(least):
@@ -48,7 +48,8 @@ def parse(words):
     add("--steps", "stop after N training steps in all", **count)
     add("--batch-size", "images per update", 64, type=at_least(2), metavar="N")
     add("--n-critic", "updates of D for each of G (default: 5 for clip and gp, else 1)", **count)
-    add("--weight", "of the penalty; limit of clip (default: gp 10, r1 1, clip 0.01)", **positive)
+    add("--penalty-weight", "of the penalty; limit of clip (default: gp 10, r1 1, clip 0.01)",
+        **positive)
     add("--lr", "Adam's learning rate; the default depends on the penalty, as do the next two",
         type=at_least(1e-12), metavar="X")
     add("--beta1", "Adam's memory of gradients", **positive)
