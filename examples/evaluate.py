@@ -14,7 +14,6 @@ sure       of how many digits, in percent, it is at least 90 % sure
 Parzen     log-likelihood of the test images in nats, as Goodfellow et al. 2014 have it (225 +- 2)
 """
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import numpy as np
 from generate import generate
 
 from minigan import (
-    Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, class_histogram,
+    Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cache_folder, class_histogram,
     cross_entropy_with_logits, frechet_distance, image_grid, load, load_mnist,
     parzen_log_likelihood, save, to_float, whole_file)
 
@@ -67,21 +66,16 @@ def look(networks, images):
 
 
 def load_classifier(data_dir):
-    """The networks from the cache, or else trained and put there; and the test set."""
-    x_test, labels_test = load_mnist(data_dir, "test")
-    path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "minigan"
-    path = path / "classifier.npz"
+    """The networks from the cache, or else trained and put there, and where that is."""
+    path = cache_folder() / "classifier.npz"
     if path.exists():
-        networks = build_classifier(np.random.default_rng(0))
+        networks, saved = build_classifier(np.random.default_rng(0)), load(path)
         for network, name in zip(networks, ("features", "logits")):
-            network.load_state_dict(load(path)[name])
+            network.load_state_dict(saved[name])
     else:
         networks = train_classifier(*load_mnist(data_dir))
         save(path, {"features": networks[0].state_dict(), "logits": networks[1].state_dict()})
-    _, p = look(networks, x_test / 255)
-    print(f"The classifier, in {path}, reads {np.mean(p.argmax(axis=1) == labels_test):.2%} of the "
-          "test images")
-    return networks, x_test / np.float32(255)
+    return networks, path
 
 
 def load_samples(path, backend):
@@ -92,21 +86,18 @@ def load_samples(path, backend):
     return generate(path, COUNT, backend=backend)
 
 
-def evaluate(networks, images, x_test, x_train):
-    """The numbers of one row of the table."""
-    features, p = look(networks, images)
-    features_test, _ = look(networks, x_test)
+def evaluate(images, features, p, features_test, x_test, validation):
+    """The numbers of one row of the table, from images and what `look` sees of them."""
     shares, entropy = class_histogram(p.argmax(axis=1))
-    parzen, error, _ = parzen_log_likelihood(images, x_train[-1000:], x_test)
+    parzen, error, _ = parzen_log_likelihood(images, validation, x_test)
     return {"distance": frechet_distance(features, features_test), "entropy": entropy,
             "least": 100 * shares.min(), "most": 100 * shares.max(),
             "sure": 100 * float((p.max(axis=1) >= 0.9).mean()), "parzen": parzen, "error": error}
 
 
-def draw_picture(path, networks, images):
+def draw_picture(path, images, p):
     """A PNG: some images, the shares of the classes, and the images of which it is (un)sure."""
     from matplotlib.figure import Figure
-    _, p = look(networks, images)
     order = p.max(axis=1).argsort()
     figure = Figure(figsize=(10, 10), layout="constrained")
     for axes, title, some in zip(
@@ -141,13 +132,20 @@ def main(words=None):
     args = parser.parse_args(words)
     try:
         samples = {str(path): load_samples(path, args.backend) for path in args.paths}
-        networks, x_test = load_classifier(args.data_dir)
+        networks, path = load_classifier(args.data_dir)
         x_train = load_mnist(args.data_dir)[0] / np.float32(255)
+        x_test, labels_test = load_mnist(args.data_dir, "test")
+        x_test = x_test / np.float32(255)
+        features_test, p = look(networks, x_test)
+        print(f"The classifier, in {path}, reads {np.mean(p.argmax(axis=1) == labels_test):.2%} of "
+              "the test images")
         print(f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}")
         for name, images in {"MNIST, training images": x_train[:COUNT], **samples}.items():
-            print(ROW.format(name[-40:], **evaluate(networks, images, x_test, x_train)))
+            features, p = look(networks, images)
+            print(ROW.format(name[-40:], **evaluate(images, features, p, features_test, x_test,
+                                                    validation=x_train[-1000:])))
         if args.picture:
-            draw_picture(args.picture, networks, images)
+            draw_picture(args.picture, images, p)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         sys.exit(f"error: {error}")
 

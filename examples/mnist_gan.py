@@ -47,19 +47,20 @@ def train(args, images, saved):
     adam_g = Adam(generator.to(args.backend).parameters(), *adam)
     adam_d = Adam(discriminator.to(args.backend).parameters(), *adam)
     loss = LOSSES[args.loss]()
-    average = MovingAverage(generator, args.average)
+    average = MovingAverage(generator, args.average) if args.average else None
+    wasserstein = args.loss == "wasserstein"
 
-    outputs = ["distance"] if args.loss == "wasserstein" else ["D(x)", "D(G(z))"]
-    columns = ["D loss", "G loss", *outputs] + ["|dD/dx|"] * bool(penalty)
+    columns = ["D loss", "G loss", *(["distance"] if wasserstein else ["D(x)", "D(G(z))"]),
+               *(["|dD/dx|"] if penalty else [])]
     run = Run(args.out, columns=columns,
               parts={"generator": generator, "discriminator": discriminator,
                      "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng,
-                     **({"average": average} if args.average else {})},
+                     **({"average": average} if average else {})},
               arguments={name: getattr(args, name) for name in REMEMBERED})
     if saved:
         run.load_state_dict(saved)
 
-    artist = average.network if args.average else generator
+    artist = average.network if average else generator
     z_shown = noise(picture_rng, 64, args)
     steps_before, started = run.steps, time.perf_counter()
     images_per_step = args.n_critic * args.batch_size
@@ -75,10 +76,10 @@ def train(args, images, saved):
             # (2) Update G: make D take fake for real.
             z = noise(noise_rng, args.batch_size, args)
             g_loss, _ = generator_step(generator, discriminator, adam_g, loss, z)
-            if args.average:
+            if average:
                 average.update()
-            outputs = [d_real - d_fake] if args.loss == "wasserstein" else [d_real, d_fake]
-            run.log(d_loss, g_loss, *outputs, *([penalty.norm] if penalty else []))
+            run.log(d_loss, g_loss, *([d_real - d_fake] if wasserstein else [d_real, d_fake]),
+                    *([penalty.norm] if penalty else []))
         save_grid(args.out / EPOCH_PICTURE.format(epoch), sample(artist, z_shown))
     seconds = time.perf_counter() - started
 

@@ -91,10 +91,14 @@ def read_idx(path, sha256=None):
         raise ValueError(f"{path} is damaged: {error}; delete it and download it again") from None
 
 
+def cache_folder():
+    """Where downloads are kept: $XDG_CACHE_HOME/minigan or ~/.cache/minigan."""
+    return (Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "minigan").expanduser()
+
+
 def _load(directory, name):
     named = directory or os.environ.get("MINIGAN_DATA")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "minigan"
-    folder = Path(named or cache).expanduser()
+    folder = Path(named).expanduser() if named else cache_folder()
     for path in (folder / name, folder / f"{name}.gz", folder / "MNIST" / "raw" / name):
         if path.is_file():
             return read_idx(path, SHA256[name])

@@ -126,7 +126,7 @@ class Layer:
                 setattr(layer, name, function(getattr(layer, name)))
         return self
 
-    def _state(self):
+    def state_arrays(self):
         """{name: array} of all that training changes; the arrays themselves, not copies."""
         state = {name: parameter.value for name, parameter in self.named_parameters()}
         state.update((prefix + name, getattr(layer, name))
@@ -135,14 +135,14 @@ class Layer:
 
     def state_dict(self):
         """{name: copy of the array} of all parameters and running statistics."""
-        return {name: array.copy() for name, array in self._state().items()}
+        return {name: array.copy() for name, array in self.state_arrays().items()}
 
     def load_state_dict(self, state):
         """Copies in what state_dict gave, from either backend.
 
         Raises ValueError, with nothing changed, if a name or a shape differs.
         """
-        own = self._state()
+        own = self.state_arrays()
         for name in own.keys() | state.keys():
             here, there = (getattr(arrays.get(name), "shape", "absent") for arrays in (own, state))
             if here != there:

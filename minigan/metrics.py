@@ -59,29 +59,30 @@ def parzen_log_likelihood(samples, validation, test, sigmas=tuple(np.logspace(-1
     place of samples give 243. It cannot tell sharp images from blurred ones, and in 784 dimensions
     it is a poor estimate of the likelihood (Theis et al. 2016): for comparison with that paper.
     """
-    def mean_and_error(images, sigma):
-        log_p = _parzen(_rows(images), _rows(samples), sigma)
-        return float(log_p.mean()), float(log_p.std() / math.sqrt(len(log_p)))
-
-    sigma = max(map(float, sigmas), key=lambda sigma: mean_and_error(validation, sigma)[0])
-    return *mean_and_error(test, sigma), sigma
+    sigmas, samples = [float(sigma) for sigma in sigmas], _rows(samples)
+    sigma = sigmas[_parzen(_rows(validation), samples, sigmas).mean(axis=1).argmax()]
+    log_p, = _parzen(_rows(test), samples, [sigma])
+    return float(log_p.mean()), float(log_p.std() / math.sqrt(len(log_p))), sigma
 
 
 def _rows(images):
     return images.reshape(len(images), -1).astype(np.float64)
 
 
-def _parzen(x, samples, sigma):
-    """log mean over samples of N(x; sample, sigma^2 I), for each row of x, some at a time."""
-    log_p = np.empty(len(x))
+def _parzen(x, samples, sigmas):
+    """log mean over samples of N(x; sample, sigma^2 I), for each sigma and row of x -> (S, N)."""
+    log_p = np.empty((len(sigmas), len(x)))
     squares = (samples * samples).sum(axis=1)
-    for part in (slice(i, i + 500) for i in range(0, len(x), 500)):
+    for part in (slice(i, i + 500) for i in range(0, len(x), 500)):  # some at a time
         rows = x[part]
         distances = (rows * rows).sum(axis=1)[:, None] + squares - 2 * rows @ samples.T
-        exponents = distances / (-2 * sigma * sigma)
-        largest = exponents.max(axis=1)  # taken out, so that no exp underflows to 0 everywhere
-        log_p[part] = largest + np.log(np.exp(exponents - largest[:, None]).mean(axis=1))
-    return log_p - x.shape[1] * math.log(sigma * math.sqrt(2 * math.pi))
+        for log_p_sigma, sigma in zip(log_p, sigmas):
+            exponents = distances / (-2 * sigma * sigma)
+            largest = exponents.max(axis=1)  # taken out, so that no exp underflows to 0 everywhere
+            log_p_sigma[part] = (largest
+                                 + np.log(np.exp(exponents - largest[:, None]).mean(axis=1))
+                                 - x.shape[1] * math.log(sigma * math.sqrt(2 * math.pi)))
+    return log_p
 
 
 def count_modes(samples, centers, std):

@@ -21,8 +21,8 @@ class MovingAverage:
     def update(self):
         self.steps += 1
         share = max(1 - self.decay, 1 / self.steps)  # at first a plain mean: the start is forgotten
-        values = self.source._state()
-        for name, average in self.network._state().items():
+        values = self.source.state_arrays()
+        for name, average in self.network.state_arrays().items():
             average += share * (values[name] - average)
 
     def state_dict(self):

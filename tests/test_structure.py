@@ -13,7 +13,7 @@ FILES = sorted(FOLDER.rglob("*.py"))
 IMPORTS = {  # which of our files each file imports
     "backend": [], "layer": ["backend"], "dense": ["layer"], "activations": ["backend", "layer"],
     "norm": ["backend", "layer"], "noise": ["backend", "layer"], "shape": ["layer"],
-    "losses": ["backend"],
+    "losses": ["backend"], "spectral_norm": ["layer"],
     "conv": ["backend", "layer"], "resample": ["backend", "conv", "layer"],
     "optimizers": ["backend"], "train": [], "penalties": ["backend"],
     "networks": ["activations", "conv", "dense", "layer", "norm", "shape"],
