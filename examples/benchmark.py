@@ -3,6 +3,7 @@
     python examples/benchmark.py                               all workloads, on one thread
     python examples/benchmark.py --threads 2 --no-layers       whole steps only, on two
     python examples/benchmark.py --workloads W1 --batch-sizes 64 --json w1.json
+    python examples/benchmark.py --backend cupy --batch-sizes 64 512       on a GPU, with CuPy
 
 A workload is a pair of networks of minigan/networks.py and a way to train them: W1 the dense pair,
 W2 the convolutional one, W3 the dense one by WGAN-GP. Timed are whole training steps (as many
@@ -17,6 +18,8 @@ What makes the comparison fair:
   fresh weights, so that all turns are alike, and its first steps only warm up.
 * Times are medians of all steps. The ratio minigan / PyTorch (below 1: minigan is faster) is taken
   in each round of turns; shown are its median and quartiles.
+* A GPU still computes when the host has gone on: it is waited for before and after all that is
+  timed. TF32, which cuts the factors of a matrix product down to 10 bits, is off on both sides.
 * From the same weights, images and random numbers both sides must compute the same losses, or there
   is no result.
 """
@@ -24,9 +27,11 @@ import argparse
 import json
 import math
 import multiprocessing
+import operator
 import os
 import platform
 import resource
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -39,7 +44,8 @@ import numpy as np
 
 from minigan import (
     NETWORKS, Adam, ConvTranspose2D, Flatten, GradientPenalty, NonSaturating, Reshape, Sequential,
-    Wasserstein, discriminator_step, draw_digits, generator_step, to_float, whole_file)
+    Wasserstein, backend_module, discriminator_step, draw_digits, generator_step, to_device,
+    to_float, whole_file)
 
 
 class Workload(NamedTuple):
@@ -63,17 +69,23 @@ REST = 0.1  # seconds before a turn: for so long the other side's idle threads m
 class Minigan:
     """minigan's side; benchmark_torch.PyTorch is its twin."""
 
+    backend = "numpy"
+
     def __init__(self, generator, discriminator, workload):
-        self.networks = generator, discriminator
+        self.networks = generator.to(self.backend), discriminator.to(self.backend)
         self.loss = workload.loss()
         self.penalty = GradientPenalty(workload.penalty, rng=3) if workload.penalty else None
         self.adam_g, self.adam_d = (
             Adam(network.parameters(), *workload.adam) for network in self.networks)
 
     @staticmethod
-    def array(x):
+    def wait():
+        """Returns when all is computed: on a CPU, at once."""
+
+    @classmethod
+    def array(cls, x):
         """A host array as this side wants it."""
-        return x
+        return to_device(x, cls.backend)
 
     def step(self, batches, z):
         """One training step: the losses of D, one for each of its batches (x_real, z), and of G."""
@@ -82,16 +94,35 @@ class Minigan:
         g_loss, _ = generator_step(*self.networks, self.adam_g, self.loss, z)
         return [*d_losses, g_loss]
 
-    @staticmethod
-    def passes(layer, x, dy):
+    @classmethod
+    def passes(cls, layer, x, dy):
         """Two functions: the layer's forward pass on x, and its backward pass from dy."""
-        _, cache = layer.forward(x)
+        x, dy = cls.array(x), cls.array(dy)
+        _, cache = layer.to(cls.backend).forward(x)
         return partial(layer.forward, x), partial(layer.backward, dy, cache)
 
 
+class MiniganOnGPU(Minigan):
+    """The same with CuPy."""
+
+    backend = "cupy"
+
+    @staticmethod
+    def wait():
+        backend_module("cupy").cuda.Device().synchronize()
+
+    @staticmethod
+    def gpu_memory():
+        """The bytes of CuPy's pool, which only grows."""
+        return backend_module("cupy").get_default_memory_pool().total_bytes()
+
+
+SIDES = {"minigan": Minigan, "minigan on GPU": MiniganOnGPU}
+
+
 def side_class(side):
-    if side == "minigan":
-        return Minigan
+    if side in SIDES:
+        return SIDES[side]
     import benchmark_torch  # here, since minigan's process shall be free of PyTorch
     return benchmark_torch.SIDES[side]
 
@@ -101,33 +132,40 @@ def side_class(side):
 def run_steps(side, workload, batch_size, dtype="float32"):
     """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, critic_steps + 1), G's last."""
     networks = [network.astype(dtype) for network in build(workload)]
-    step = side_class(side)(*networks, WORKLOADS[workload]).step
-    results = [timed(step, *data) for data in turn_data(side, workload, batch_size, dtype)]
+    training = side_class(side)(*networks, WORKLOADS[workload])
+    results = [timed(training.wait, training.step, *data)
+               for data in turn_data(side, workload, batch_size, dtype)]
     seconds, losses = zip(*results)
     return seconds[WARM_UP:], [[float(loss) for loss in step] for step in losses]
 
 
 def run_parts(side, workload, batch_size):
     """One turn: {name: seconds (TIMED,)} of all parts."""
-    return {name: [timed(function)[0] for _ in range(WARM_UP + TIMED)][WARM_UP:]
+    wait = side_class(side).wait
+    return {name: [timed(wait, function)[0] for _ in range(WARM_UP + TIMED)][WARM_UP:]
             for name, function in parts(side, workload, batch_size).items()}
 
 
-def peak_memory(*_):
-    """MB that this process has held at most, Python and all libraries included."""
+def peak_memory(side, *_):
+    """MB that this process has held at most: of a GPU's memory, or Python and all libraries."""
+    if hasattr(side_class(side), "gpu_memory"):
+        return side_class(side).gpu_memory() / 1e6
     unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def sgemm_peak(size=2048):
-    """GFLOP/s of NumPy's float32 matrix product, the best of five."""
-    a = np.ones((size, size), np.float32)
-    return 2e-9 * size ** 3 / min(timed(np.matmul, a, a)[0] for _ in range(5))
+def sgemm_peak(side, size=2048):
+    """GFLOP/s of NumPy's or CuPy's float32 matrix product, the best of five."""
+    a, wait = side_class(side).array(np.ones((size, size), np.float32)), side_class(side).wait
+    return 2e-9 * size ** 3 / min(timed(wait, operator.matmul, a, a)[0] for _ in range(5))
 
 
-def timed(function, *arguments):
+def timed(wait, function, *arguments):
+    """Seconds, and the function's result; wait() returns when all is computed."""
+    wait()
     start = time.perf_counter()
     result = function(*arguments)
+    wait()
     return time.perf_counter() - start, result
 
 
@@ -258,9 +296,9 @@ def measure(workload, batch_size, sides, rounds, layers, peak):
         if layers:
             turns = take_turns(run_parts)
             rows += [row(name, {side: [seconds[name] for seconds in turns[side]] for side in sides})
-                     for name in turns["minigan"][0]]
+                     for name in turns[sides[0]][0]]
     gflop = step_gflop(*build(workload), batch_size, WORKLOADS[workload])
-    speed = gflop / rows[0]["ms"]["minigan"] * 1e3
+    speed = gflop / rows[0]["ms"][sides[0]] * 1e3
     return {**result, "gflop_per_step": gflop, "gflop_per_second": speed,
             "fraction_of_peak": speed / peak, "rows": rows}
 
@@ -286,7 +324,7 @@ def show(result):
         print(f"{row['name']:{width}}{times}{ratio}")
 
 
-def describe_machine(threads):
+def describe_machine(threads, minigan):
     """What the numbers depend on; "pytorch" is None where it is not installed."""
     cpu = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
@@ -294,16 +332,34 @@ def describe_machine(threads):
             cpu = next((line.split(": ")[1].strip() for line in file if "model name" in line), cpu)
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     with start_process() as pool:
-        peak = pool.submit(sgemm_peak).result()
+        peak = pool.submit(sgemm_peak, minigan).result()
     return {"cpu": cpu, "threads": threads, "sgemm_gflop_per_second": peak,
             "blas": f"{blas['name']} {blas['version']}", "python": platform.python_version(),
             "numpy": np.__version__, "pytorch": version("torch") if find_spec("torch") else None}
+
+
+def describe_gpu():
+    """The same of a GPU; "pytorch_cuda" is None where PyTorch cannot compute on it."""
+    cupy = backend_module("cupy")
+    runtime = cupy.cuda.runtime
+    cuda = runtime.runtimeGetVersion()
+    with start_process() as pool:
+        torch = pool.submit(torch_cuda).result() if find_spec("torch") else None
+    return {"gpu": runtime.getDeviceProperties(0)["name"].decode(), "cupy": cupy.__version__,
+            "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}", "pytorch_cuda": torch, "tf32": "off"}
+
+
+def torch_cuda():
+    import torch
+    return torch.version.cuda if torch.cuda.is_available() else None
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add, switch = parser.add_argument, argparse.BooleanOptionalAction
+    add("--backend", choices=["numpy", "cupy"], default="numpy",
+        help="the CPU, or a GPU: CuPy beside PyTorch's CUDA")
     add("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS),
         help="W1: dense networks, W2: convolutional ones, W3: dense ones by WGAN-GP")
     add("--batch-sizes", nargs="+", type=int, default=[64, 128], metavar="N", help="images a step")
@@ -322,14 +378,23 @@ def parse(argv):
 
 def main(argv=None):
     args = parse(argv)
+    try:
+        backend_module(args.backend)
+    except (ImportError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
     for library in ("OPENBLAS", "OMP", "MKL"):  # the processes read it when they import NumPy
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
-    machine = describe_machine(args.threads)
+    os.environ["CUPY_TF32"] = "0"  # they read this too; benchmark_torch.py does the same
+    on_gpu = " on GPU" * (args.backend == "cupy")
+    sides = [f"minigan{on_gpu}"]
+    machine = {**describe_machine(args.threads, *sides), **(describe_gpu() if on_gpu else {})}
     for name, value in machine.items():
         print(f"{name.replace('_', ' '):24}{round(value) if name.startswith('sgemm') else value}")
-    sides = ["minigan"]
     if args.torch and machine["pytorch"]:
-        sides.append("PyTorch, fused Adam" if args.fused_adam else "PyTorch")
+        if on_gpu and not machine["pytorch_cuda"]:
+            print("This PyTorch cannot compute on the GPU: minigan is measured alone.")
+        else:
+            sides.append(f"PyTorch{on_gpu}" + ", fused Adam" * args.fused_adam)
     results = []
     for workload in args.workloads:
         for batch_size in args.batch_sizes:

@@ -18,6 +18,9 @@ from minigan import (
     BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, LeakyReLU, NonSaturating, ReLU, Reshape,
     Sequential, Tanh, Wasserstein)
 
+# TF32 is off in CuPy, too (see benchmark.main); cuDNN would use it by default.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
 LOSSES = {  # of D, of G
     NonSaturating: (lambda s_real, s_fake: softplus(-s_real).mean() + softplus(s_fake).mean(),
                     lambda s_fake: softplus(-s_fake).mean()),
@@ -28,14 +31,15 @@ LOSSES = {  # of D, of G
 class PyTorch:
     """The PyTorch side; benchmark.Minigan is its twin."""
 
+    device = "cpu"
     fused = None  # Adam as PyTorch chooses it
 
     def __init__(self, generator, discriminator, workload):
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
         weights = generator.layers[0].W.value
         z = np.zeros((2, len(weights)), weights.dtype)
-        self.generator = to_torch(generator, z)
-        self.discriminator = to_torch(discriminator, generator(z))
+        self.generator = to_torch(generator, z).to(self.device)
+        self.discriminator = to_torch(discriminator, generator(z)).to(self.device)
         self.loss_d, self.loss_g = LOSSES[workload.loss]
         self.penalty, self.rng = workload.penalty, np.random.default_rng(3)
         lr, *betas = workload.adam
@@ -44,8 +48,13 @@ class PyTorch:
             for network in (self.generator, self.discriminator))
 
     @staticmethod
-    def array(x):
-        return torch.from_numpy(np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x)
+    def wait():
+        pass
+
+    @classmethod
+    def array(cls, x):
+        x = np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x
+        return torch.from_numpy(x).to(cls.device)
 
     def step(self, batches, z):
         return [*(self.discriminator_step(*batch) for batch in batches), self.generator_step(z)]
@@ -62,7 +71,7 @@ class PyTorch:
         return loss.detach()
 
     def gradient_penalty(self, x_real, x_fake):
-        t = torch.from_numpy(self.rng.random((len(x_real), 1, 1, 1), np.float32)).to(x_real.dtype)
+        t = torch.from_numpy(self.rng.random((len(x_real), 1, 1, 1), np.float32)).to(x_real)
         x = torch.lerp(x_real, x_fake, t).requires_grad_()
         s = self.discriminator(x)
         [g] = torch.autograd.grad(s, x, torch.ones_like(s), create_graph=True)
@@ -77,10 +86,10 @@ class PyTorch:
         self.discriminator.requires_grad_(True)
         return loss.detach()
 
-    @staticmethod
-    def passes(layer, x, dy):
-        module = to_torch(Sequential(layer), x)[0]
-        x, dy = PyTorch.array(x).requires_grad_(), PyTorch.array(dy)
+    @classmethod
+    def passes(cls, layer, x, dy):
+        module = to_torch(Sequential(layer), x)[0].to(cls.device)
+        x, dy = cls.array(x).requires_grad_(), cls.array(dy)
         backward = partial(torch.autograd.grad, module(x), [x, *module.parameters()], dy,
                            retain_graph=True)
         return partial(module, x), backward
@@ -92,7 +101,22 @@ class PyTorchFused(PyTorch):
     fused = True
 
 
-SIDES = {"PyTorch": PyTorch, "PyTorch, fused Adam": PyTorchFused}
+class PyTorchOnGPU(PyTorch):
+    """The twin of benchmark.MiniganOnGPU."""
+
+    device = "cuda"
+    wait = staticmethod(torch.cuda.synchronize)
+    gpu_memory = staticmethod(torch.cuda.max_memory_reserved)
+
+
+class PyTorchFusedOnGPU(PyTorchOnGPU):
+    """With the fused form of Adam."""
+
+    fused = True
+
+
+SIDES = {"PyTorch": PyTorch, "PyTorch, fused Adam": PyTorchFused,
+         "PyTorch on GPU": PyTorchOnGPU, "PyTorch on GPU, fused Adam": PyTorchFusedOnGPU}
 
 
 def to_torch(network, x):

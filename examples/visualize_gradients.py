@@ -8,7 +8,8 @@ steps.png     the error of a numerical gradient against its step, in float64 and
 penalty.png   a gradient penalty's own gradient, three ways, and without its curvature term
 
 For each, one function computes the numbers, and a second one draws them: it returns the figure, and
-what it shows in a sentence.
+what it shows in a sentence. With --backend cupy the first two compute on a GPU; finite differences,
+which change one number at a time, stay on the host.
 """
 import argparse
 import sys
@@ -18,7 +19,7 @@ import numpy as np
 
 from minigan import (
     LOSSES, Adam, Dense, LeakyReLU, Minimax, NonSaturating, Sequential, Tanh, discriminator_step,
-    draw_digits, gradient_penalty, mlp, to_float, whole_file, writable_folder)
+    draw_digits, gradient_penalty, mlp, to_device, to_float, to_host, whole_file, writable_folder)
 from minigan.gradcheck import STEP
 
 BLUE, RED, GREEN, ORANGE = "#0072b2", "#c8102e", "#009e73", "#e69f00"
@@ -43,15 +44,16 @@ def loss_gradients(s):
     for kind in LOSSES.values():
         _, ds_generator = kind().generator(s)
         _, ds_real, ds_fake = kind().discriminator(s, s)
-        gradients[kind.__name__] = len(s) * np.hstack([ds_generator, ds_fake, ds_real])
+        columns = [to_host(ds) for ds in (ds_generator, ds_fake, ds_real)]
+        gradients[kind.__name__] = len(s) * np.hstack(columns)
     return gradients
 
 
-def draw_losses():
+def draw_losses(backend):
     figure, panels = new_figure(
         "Where D is sure of a fake (grey), Minimax leaves G no gradient: it saturates", 3, (12, 5))
     s = np.linspace(-8, 8, 801)
-    gradients = loss_gradients(s[:, None])
+    gradients = loss_gradients(to_device(s[:, None], backend))
     looks = {"NonSaturating": (BLUE, BROAD), "Hinge": (ORANGE, BROAD), "Minimax": (RED, THIN),
              "LeastSquares": (GREEN, THIN), "Wasserstein": ("black", THIN)}
     titles = "G's step, at a fake", "D's step, at a fake", "D's step, at a real image"
@@ -82,13 +84,13 @@ def gradient_path(generator, discriminator, loss, z):
     return path
 
 
-def gradient_paths():
+def gradient_paths(backend="numpy"):
     """{(loss, when): gradient_path}: at the start, and after D alone has trained to be sure."""
     rng = np.random.default_rng(0)
     x_real = to_float(draw_digits(640, rng)[0])
-    generator, discriminator = mlp(100, rng)
+    generator, discriminator = (network.to(backend) for network in mlp(100, rng))
     adam_d = Adam(discriminator.parameters(), lr=2e-4)
-    z, paths = rng.standard_normal((256, 100), np.float32), {}
+    z, paths = to_device(rng.standard_normal((256, 100), np.float32), backend), {}
 
     def walk(when):
         for loss in NonSaturating(), Minimax():
@@ -97,16 +99,17 @@ def gradient_paths():
     walk("at the start")
     d_real, d_fake = 0, 1
     while d_real < 0.99 or d_fake > 0.01:  # both losses are the same for D
+        batch = to_device(x_real[rng.choice(640, 64)], backend)
         _, d_real, d_fake = discriminator_step(
-            generator, discriminator, adam_d, Minimax(), x_real[rng.choice(640, 64)], z[:64])
+            generator, discriminator, adam_d, Minimax(), batch, z[:64])
     walk("when D is sure")
     return paths
 
 
-def draw_path():
+def draw_path(backend):
     figure, [axes] = new_figure("When D is sure (D(x) > 0.99, D(G(z)) < 0.01), Minimax sends G "
                                 "hardly any gradient")
-    paths = gradient_paths()
+    paths = gradient_paths(backend)
     for (loss, when), path in paths.items():
         names, sizes = zip(*path)
         axes.semilogx(sizes, range(len(path)), marker="o", markersize=4, label=f"{loss}, {when}",
@@ -163,7 +166,7 @@ def step_errors(steps):
     return errors
 
 
-def draw_steps():
+def draw_steps(_):
     figure, [axes] = new_figure("A smaller step is better until rounding takes over: "
                                 "in float32 far too soon")
     steps = np.logspace(-12, 0, 61)
@@ -210,7 +213,7 @@ def penalty_gradients(activation):
     return {**ways, "without curvature": two_sweeps()}
 
 
-def draw_penalty():
+def draw_penalty(_):
     figure, panels = new_figure("A penalty's gradient, one mark per parameter: without the "
                                 "curvature term it is wrong for Tanh", 2, (12, 6.5))
     looks = {"two sweeps": {"color": BLUE, "marker": "o", "s": 70, "alpha": 0.4},
@@ -241,17 +244,19 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/gradients"), metavar="DIR",
                         help="the folder for the pictures (%(default)s)")
+    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy",
+                        help="the CPU, or a GPU (%(default)s)")
     args = parser.parse_args(words)
     try:
         writable_folder(args.out)
         for name, draw in PICTURES.items():
-            figure, shown = draw()
+            figure, shown = draw(args.backend)
             with whole_file(args.out / name) as part:
                 figure.savefig(part, format="png", dpi=120)
             print(f"{args.out / name}: {shown}")
-    except ImportError:
+    except ModuleNotFoundError:
         sys.exit('error: this example needs matplotlib: pip install -e ".[examples]"')
-    except OSError as problem:
+    except (OSError, ImportError, RuntimeError) as problem:
         sys.exit(f"error: {problem}")
 
 

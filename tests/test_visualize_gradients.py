@@ -4,13 +4,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import fake_cupy
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install -e '.[test]'")
 from matplotlib.image import imread  # noqa: E402
 
-from minigan import LOSSES, LeakyReLU, NonSaturating, Tanh, generator_step, mlp  # noqa: E402
+from minigan import (  # noqa: E402
+    LOSSES, LeakyReLU, NonSaturating, Tanh, backend_module, generator_step, mlp)
 from minigan.gradcheck import STEP, numerical_gradient  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
@@ -24,8 +26,8 @@ def test_all_four_pictures_are_written_and_each_is_told_in_a_line_with_a_number(
     figures = []
 
     def keeping(draw):
-        def draw_and_keep():
-            figure, shown = draw()
+        def draw_and_keep(backend):
+            figure, shown = draw(backend)
             figures.append(figure)
             return figure, shown
         return draw_and_keep
@@ -67,7 +69,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path, monkeypatch
             raise OSError("disk full")
 
     (tmp_path / "losses.png").write_bytes(b"old")
-    monkeypatch.setitem(example.PICTURES, "losses.png", lambda: (Broken(), ""))
+    monkeypatch.setitem(example.PICTURES, "losses.png", lambda _: (Broken(), ""))
     with pytest.raises(SystemExit, match="^error: disk full$"):
         example.main(["--out", str(tmp_path)])
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
@@ -139,3 +141,38 @@ def test_three_ways_to_the_penaltys_gradient_agree_and_only_tanh_needs_curvature
         assert example.error(found, exact) < 1e-6, way
     lost = example.error(flat, ways["two sweeps"])
     assert lost > 0.05 if activation is Tanh else lost == 0
+
+
+def test_on_a_gpu_the_same_is_drawn(monkeypatch):
+    fake_cupy.install(monkeypatch)
+    backend_module("cupy")  # looks once whether the GPU computes
+    found = {}
+    for name in ("loss_gradients", "gradient_paths"):
+        def keeping(*arguments, name=name, compute=getattr(example, name)):
+            found.setdefault(name, []).append(compute(*arguments))
+            return found[name][-1]
+        monkeypatch.setattr(example, name, keeping)
+    fake_cupy.fetches.clear()
+    host, device = ([draw(backend)[1] for draw in example.PICTURES.values()]
+                    for backend in ("numpy", "cupy"))
+    assert host == device
+    for host, device in found.values():
+        np.testing.assert_equal(device, host)
+    assert fake_cupy.fetches["get"] == 3 * len(LOSSES)
+    assert fake_cupy.fetches["__float__"] == sum(map(len, device.values()))
+
+
+def test_the_backend_is_handed_to_each_picture(tmp_path, monkeypatch):
+    asked, figure = [], SimpleNamespace(savefig=lambda part, **_: part.touch())
+    for name in example.PICTURES:
+        monkeypatch.setitem(example.PICTURES, name, lambda backend: asked.append(backend)
+                            or (figure, ""))
+    for words in [], ["--backend", "cupy"]:
+        example.main(["--out", str(tmp_path), *words])
+    assert asked == ["numpy"] * 4 + ["cupy"] * 4
+
+
+def test_without_cupy_it_says_so_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(SystemExit, match=r'^error: backend "cupy" needs CuPy, [^\n]+$'):
+        example.main(["--out", str(tmp_path), "--backend", "cupy"])
