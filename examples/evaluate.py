@@ -56,15 +56,6 @@ def train_classifier(images, labels, epochs=4, batch_size=100, seed=0):
     return features, logits
 
 
-def look(networks, images):
-    """The features (N, 64) of images (N, 28, 28) in [0, 1], and the probabilities (N, 10)."""
-    features, logits = networks
-    x = np.asarray(images, np.float32)[..., None] * 2 - 1
-    h = np.concatenate([features(x[i:i + 500]) for i in range(0, len(x), 500)])
-    p = np.exp(logits(h), dtype=np.float64)
-    return h, p / p.sum(axis=1, keepdims=True)
-
-
 def load_classifier(data_dir):
     """The networks from the cache, or else trained and put there, and where that is."""
     path = cache_folder() / "classifier.npz"
@@ -78,7 +69,7 @@ def load_classifier(data_dir):
     return networks, path
 
 
-def load_samples(path, backend):
+def load_samples(path, backend="numpy"):
     """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint."""
     with np.load(path) as file:
         if "images" in file:
@@ -86,13 +77,34 @@ def load_samples(path, backend):
     return generate(path, COUNT, backend=backend)
 
 
-def evaluate(images, features, p, features_test, x_test, validation):
-    """The numbers of one row of the table, from images and what `look` sees of them."""
-    shares, entropy = class_histogram(p.argmax(axis=1))
-    parzen, error, _ = parzen_log_likelihood(images, validation, x_test)
-    return {"distance": frechet_distance(features, features_test), "entropy": entropy,
-            "least": 100 * shares.min(), "most": 100 * shares.max(),
-            "sure": 100 * float((p.max(axis=1) >= 0.9).mean()), "parzen": parzen, "error": error}
+class Judge:
+    """What generated images are compared with: the classifier, and MNIST's images in [0, 1]."""
+
+    def __init__(self, data_dir=None):
+        self.networks, self.path = load_classifier(data_dir)
+        self.x_train = load_mnist(data_dir)[0] / np.float32(255)
+        x_test, labels = load_mnist(data_dir, "test")
+        self.x_test = x_test / np.float32(255)
+        self.features_test, p = self.look(self.x_test)
+        self.accuracy = np.mean(p.argmax(axis=1) == labels)
+
+    def look(self, images):
+        """The features (N, 64) of images (N, 28, 28) in [0, 1], and the probabilities (N, 10)."""
+        features, logits = self.networks
+        x = np.asarray(images, np.float32)[..., None] * 2 - 1
+        h = np.concatenate([features(x[i:i + 500]) for i in range(0, len(x), 500)])
+        p = np.exp(logits(h), dtype=np.float64)
+        return h, p / p.sum(axis=1, keepdims=True)
+
+    def numbers(self, images):
+        """A row of the table, by the names of ROW, and the probabilities."""
+        features, p = self.look(images)
+        shares, entropy = class_histogram(p.argmax(axis=1))
+        parzen, error, _ = parzen_log_likelihood(images, self.x_train[-1000:], self.x_test)
+        return {"distance": frechet_distance(features, self.features_test), "entropy": entropy,
+                "least": 100 * float(shares.min()), "most": 100 * float(shares.max()),
+                "sure": 100 * float((p.max(axis=1) >= 0.9).mean()),
+                "parzen": parzen, "error": error}, p
 
 
 def draw_picture(path, images, p):
@@ -116,7 +128,8 @@ def draw_picture(path, images, p):
         figure.savefig(part, format="png", dpi=100)
 
 
-ROW = "{:<40} {distance:>9.1f} {entropy:>8.2f} {least:>5.1f} - {most:<4.1f} {sure:>5.1f} " \
+HEADER = f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}"
+ROW = "{:<40} {distance:>9.2f} {entropy:>8.2f} {least:>5.1f} - {most:<4.1f} {sure:>5.1f} " \
       "{parzen:>8.1f} +- {error:.1f}"
 
 
@@ -132,18 +145,12 @@ def main(words=None):
     args = parser.parse_args(words)
     try:
         samples = {str(path): load_samples(path, args.backend) for path in args.paths}
-        networks, path = load_classifier(args.data_dir)
-        x_train = load_mnist(args.data_dir)[0] / np.float32(255)
-        x_test, labels_test = load_mnist(args.data_dir, "test")
-        x_test = x_test / np.float32(255)
-        features_test, p = look(networks, x_test)
-        print(f"The classifier, in {path}, reads {np.mean(p.argmax(axis=1) == labels_test):.2%} of "
-              "the test images")
-        print(f"{'':40} {'distance':>9} {'entropy':>8} {'shares':>10} {'sure':>7} {'Parzen':>10}")
-        for name, images in {"MNIST, training images": x_train[:COUNT], **samples}.items():
-            features, p = look(networks, images)
-            print(ROW.format(name[-40:], **evaluate(images, features, p, features_test, x_test,
-                                                    validation=x_train[-1000:])))
+        judge = Judge(args.data_dir)
+        print(f"The classifier, in {judge.path}, reads {judge.accuracy:.2%} of the test images")
+        print(HEADER)
+        for name, images in {"MNIST, training images": judge.x_train[:COUNT], **samples}.items():
+            numbers, p = judge.numbers(images)
+            print(ROW.format(name[-40:], **numbers))
         if args.picture:
             draw_picture(args.picture, images, p)
     except (OSError, ValueError, ImportError, RuntimeError) as error:

@@ -18,10 +18,10 @@ def generate(checkpoint, count, seed=0, last=False, backend="numpy"):
     moving average if there is one, unless `last` asks for the weights of the last step."""
     saved, trained = load_run(checkpoint, parse)
     trained.backend = backend
-    generator, _ = NETWORKS[trained.arch](trained.latent_dim, np.random.default_rng(0))
+    generator, _ = NETWORKS[trained.arch](trained.latent_dim, rng=0, width=trained.width)
     if trained.average and not last:
         average = MovingAverage(generator)
-        average.load_state_dict(saved["average"])
+        average.load_state_dict(saved.get("average", {}))
         generator = average.network
     else:
         generator.load_state_dict(saved.get("generator", {}))

@@ -16,11 +16,12 @@ import numpy as np
 from options import REMEMBERED, parse
 
 from minigan import (
-    LOSSES, NETWORKS, Adam, GradientPenalty, LayerNorm, MovingAverage, R1Penalty, Run,
+    LOSSES, NETWORKS, Adam, BatchNorm, GradientPenalty, LayerNorm, MovingAverage, R1Penalty, Run,
     backend_module, clip_weights, discriminator_step, draw_digits, generator_step, load_mnist,
     load_run, save_animation, save_curves, save_grid, save_samples, to_device, to_host,
     writable_folder)
 
+NORMS = {"none": None, "batch": BatchNorm, "layer": LayerNorm}
 EPOCH_PICTURE = "samples_epoch_{:03}.png"
 
 
@@ -40,9 +41,9 @@ def train(args, images, saved):
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
     penalty = {"gp": GradientPenalty(args.penalty_weight, rng=noise_rng),
-               "r1": R1Penalty(args.penalty_weight)}.get(args.penalty)
-    norm = {"norm": LayerNorm} if penalty else {}  # BatchNorm would mix the examples
-    generator, discriminator = NETWORKS[args.arch](args.latent_dim, weights_rng, **norm)
+               "r1": R1Penalty(args.penalty_weight, args.penalty_every)}.get(args.penalty)
+    generator, discriminator = NETWORKS[args.arch](
+        args.latent_dim, weights_rng, NORMS[args.norm], args.width)
     adam = args.lr, args.beta1, args.beta2
     adam_g = Adam(generator.to(args.backend).parameters(), *adam)
     adam_d = Adam(discriminator.to(args.backend).parameters(), *adam)
@@ -55,7 +56,8 @@ def train(args, images, saved):
     run = Run(args.out, columns=columns,
               parts={"generator": generator, "discriminator": discriminator,
                      "adam_g": adam_g, "adam_d": adam_d, "noise": noise_rng,
-                     **({"average": average} if average else {})},
+                     **({"average": average} if average else {}),
+                     **({"penalty": penalty} if args.penalty == "r1" else {})},
               arguments={name: getattr(args, name) for name in REMEMBERED})
     if saved:
         run.load_state_dict(saved)
@@ -66,6 +68,8 @@ def train(args, images, saved):
     images_per_step = args.n_critic * args.batch_size
     for epoch in run.epochs(images, images_per_step, args.epochs, args.steps, args.seed):
         for x_real in run.batches():
+            if args.lr_end:
+                adam_g.lr = adam_d.lr = args.lr + run.progress * (args.lr_end - args.lr)
             # (1) Update D, n_critic times: tell real from fake.
             for x in np.split(x_real, args.n_critic):
                 z = noise(noise_rng, args.batch_size, args)

@@ -68,6 +68,11 @@ class Run:
         """How many epochs have been trained on, wholly or in part."""
         return -(-self.steps // self.steps_per_epoch)
 
+    @property
+    def progress(self):
+        """The share of all steps that are done, from 0 to 1."""
+        return self.steps / self._end
+
     def batches(self):
         """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
         progress bar, and then writes the checkpoint."""

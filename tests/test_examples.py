@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
-from minigan import LOSSES, NETWORKS, load, save, to_float  # noqa: E402
+from minigan import LOSSES, load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -26,10 +25,7 @@ import options  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    """No network, no MNIST of this machine, 100 built-in digits instead of 60000, small networks.
-    """
-    for arch, width in (("mlp", 16), ("dcgan", 4)):
-        monkeypatch.setitem(NETWORKS, arch, partial(NETWORKS[arch], width=width))
+    """No network, no MNIST of this machine, 100 built-in digits instead of 60000."""
     draw = mnist_gan.draw_digits
     monkeypatch.setattr(mnist_gan, "draw_digits", lambda count, rng: draw(100, rng))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -39,7 +35,8 @@ def small_data(monkeypatch, tmp_path):
 
 
 def run(*words, data="digits"):
-    mnist_gan.main(["--data", data, "--batch-size", "20", "--latent-dim", "5", *map(str, words)])
+    small = ["--batch-size", "20", "--latent-dim", "5", "--width", "8"]
+    mnist_gan.main(["--data", data, *small, *map(str, words)])
 
 
 def test_a_run_leaves_all_it_promises(capsys):
@@ -84,7 +81,7 @@ def test_the_dcgan_trains_and_generates():
         mnist_gan.main(["--resume", "--out", "a", "--arch", "mlp"])
 
 
-@pytest.mark.parametrize("penalty", options.DEFAULTS)
+@pytest.mark.parametrize("penalty", options.BY_PENALTY)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_with_every_penalty(loss, penalty):
     run("--loss", loss, "--penalty", penalty, "--steps", 2, "--n-critic", 2, "--out", "a")
@@ -97,12 +94,55 @@ def test_every_loss_trains_with_every_penalty(loss, penalty):
 
 
 def test_the_defaults_follow_from_the_penalty_and_the_penalty_from_the_loss():
-    for words, expected in [("", ("none", 1, 2e-4, 0.5)), ("--loss hinge", ("none", 1, 2e-4, 0.5)),
-                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0)),
-                            ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0)),
-                            ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0))]:
+    for words, expected in [("--recipe classical", ("none", 1, 2e-4, 0.5, "none")),
+                            ("--loss hinge", ("none", 1, 2e-4, 0.5, "none")),
+                            ("--loss hinge --arch dcgan", ("none", 1, 2e-4, 0.5, "batch")),
+                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer")),
+                            ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0, "layer")),
+                            ("--penalty r1 --arch dcgan", ("r1", 1, 2e-4, 0.5, "layer")),
+                            ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0, "none"))]:
         args = options.parse(words.split())
-        assert (args.penalty, args.n_critic, args.lr, args.beta1) == expected
+        assert (args.penalty, args.n_critic, args.lr, args.beta1, args.norm) == expected
+        assert args.recipe == "classical" and args.average == 0 and args.penalty_every == 1
+
+
+@pytest.mark.parametrize("arch", options.TUNED)
+def test_the_tuned_recipe_is_the_default_and_what_is_given_prevails(arch):
+    args = options.parse(["--arch", arch])
+    assert args.recipe == "tuned"
+    assert options.TUNED[arch].items() <= vars(args).items()
+    assert None not in [getattr(args, name) for name in options.REMEMBERED[:-1] if name != "lr_end"]
+    args = options.parse([*f"--arch {arch} --recipe tuned --lr 0.5".split(),
+                          *"--penalty none --average 0".split()])
+    assert (args.lr, args.penalty, args.average) == (0.5, "none", 0)
+    assert args.width == options.parse(["--arch", arch]).width
+
+
+def test_a_penalty_now_and_then_resumes_bit_for_bit():
+    words = ["--penalty", "r1", "--penalty-every", 3]
+    run(*words, "--steps", 5, "--out", "whole")
+    run(*words, "--steps", 2, "--out", "parts")
+    run("--steps", 5, "--out", "parts", "--resume")
+    saved = load("whole/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
+    norms = saved["history"][:, -1]
+    assert norms[0] == norms[1] == norms[2] != norms[3] == norms[4]
+
+
+def test_the_learning_rate_falls_in_a_straight_line_to_where_it_is_to_end(monkeypatch):
+    seen = []
+    step = mnist_gan.generator_step
+
+    def look(*words):
+        seen.append(words[2].lr)
+        return step(*words)
+
+    monkeypatch.setattr(mnist_gan, "generator_step", look)
+    run("--steps", 4, "--lr", "4e-4", "--lr-end", "2e-4", "--out", "a")
+    np.testing.assert_allclose(seen, [4e-4, 3.5e-4, 3e-4, 2.5e-4])
+    seen.clear()
+    run("--steps", 2, "--lr", "4e-4", "--out", "b")
+    assert seen == [4e-4, 4e-4]
 
 
 @pytest.mark.parametrize("arch", ["mlp", "dcgan"])
@@ -122,7 +162,7 @@ def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit():
     run(*words, "--steps", 4, "--out", "whole")
     run(*words, "--steps", 2, "--out", "parts")
     run("--steps", 4, "--out", "parts", "--resume", "--save-samples", 9)
-    run("--steps", 4, "--out", "without", "--save-samples", 9)
+    run("--steps", 4, "--out", "without", "--save-samples", 9, "--average", 0)
     whole, without = load("whole/checkpoint.npz"), load("without/checkpoint.npz")
     np.testing.assert_equal(load("parts/checkpoint.npz"), whole)
     np.testing.assert_equal(without["generator"], whole["generator"])  # it changes no training
@@ -146,7 +186,7 @@ def test_the_log_shows_the_distance_and_the_length_of_the_gradient(capsys):
 def test_both_networks_learn_with_the_learning_rate_that_is_given():
     run("--steps", 1, "--lr", "0.003", "--out", "a")
     saved = load("a/checkpoint.npz")
-    networks = mnist_gan.NETWORKS["mlp"](5, np.random.default_rng(0).spawn(1)[0])
+    networks = mnist_gan.NETWORKS["mlp"](5, np.random.default_rng(0).spawn(1)[0], width=8)
     for name, network in zip(("generator", "discriminator"), networks):
         farthest = max(abs(saved[name][key] - parameter.value).max()
                        for key, parameter in network.named_parameters())
@@ -228,7 +268,7 @@ def test_an_older_checkpoint_without_an_argument_counts_as_its_default():
     assert load("a/checkpoint.npz")["step"] == 2
     generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
     with pytest.raises(SystemExit, match="--batch-size 64, not 20"):
-        run("--resume", "--out", "a")
+        mnist_gan.main("--resume --batch-size 20 --out a".split())
 
 
 def test_a_checkpoint_of_another_program_is_refused_by_name():

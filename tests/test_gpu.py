@@ -5,7 +5,10 @@ once more, marked `gpu`, on CuPy itself, where they agree to about 1e-9 in float
 
     python -m pytest -m gpu -rs
 """
-from functools import partial
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -286,7 +289,7 @@ def test_metrics_take_what_to_host_fetches(gpu):
 
 @pytest.fixture
 def example(monkeypatch, tmp_path):
-    """examples/mnist_gan.py and generate.py: small networks, few images, no curves."""
+    """examples/mnist_gan.py and generate.py: few images, no curves."""
     for module in ("matplotlib", "tqdm"):
         pytest.importorskip(module, reason="the examples need it: pip install -e '.[test]'")
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
@@ -294,14 +297,14 @@ def example(monkeypatch, tmp_path):
     monkeypatch.setattr("mnist_gan.draw_digits", lambda _, rng: minigan.draw_digits(100, rng))
     for slow in ("save_curves", "save_animation"):
         monkeypatch.setattr(f"mnist_gan.{slow}", lambda *_: None)
-    monkeypatch.setitem(NETWORKS, "mlp", partial(NETWORKS["mlp"], width=16))
     monkeypatch.chdir(tmp_path)
     return generate
 
 
 def train(*words):
     import mnist_gan
-    mnist_gan.main(["--data", "digits", "--batch-size", "20", "--latent-dim", "5", *words])
+    small = ["--batch-size", "20", "--latent-dim", "5", "--width", "8"]
+    mnist_gan.main(["--data", "digits", *small, *words])
 
 
 @pytest.mark.parametrize("words", [[], ["--loss", "wasserstein", "--n-critic", "2"]],
@@ -334,3 +337,17 @@ def test_the_example_goes_on_where_the_other_backend_stopped(gpu, example):
 def test_the_example_tries_itself_out_on_a_gpu(gpu, example, capsys):
     train("--backend", "cupy", "--dry-run")
     assert "steps done: 10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("gpu", [pytest.param("cupy", marks=pytest.mark.gpu)], indirect=True)
+def test_the_benchmark_runs_on_a_gpu(gpu, tmp_path):
+    pytest.importorskip("resource", reason="the benchmark runs on Unix")
+    root = Path(__file__).parent.parent
+    words = [sys.executable, root / "examples" / "benchmark.py", "--backend", "cupy", "--rounds",
+             "1", "--workloads", "W1", "--batch-sizes", "16"]
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)},
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for line in ("tf32 +off", "training step +[0-9].*", "Adam of D +[0-9].*"):
+        assert re.search(rf"\n{line}\n", done.stdout), line
+    assert "minigan on GPU" in done.stdout

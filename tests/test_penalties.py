@@ -280,6 +280,37 @@ def test_a_penalty_object_is_its_function_and_its_norm_the_mean_length():
     assert R1Penalty(3)(net, x_real, x_fake) == r1_penalty(net, x_real, 3)
     assert repr(GradientPenalty(3, 0.4)) == "GradientPenalty(3.0, 0.4)"
     assert repr(R1Penalty(3)) == "R1Penalty(3.0)"
+    assert repr(R1Penalty(3, every=2)) == "R1Penalty(3.0, every=2)"
+
+
+def test_a_penalty_at_every_third_batch_weighs_three_times_as_much_and_remembers_its_place():
+    net, x = critic(("Tanh", True))
+    penalty, looks, norms = R1Penalty(2, every=3), [], []
+    for call in range(8):
+        if call == 5:  # as a resumed run does
+            state = penalty.state_dict()
+            penalty = R1Penalty(2, every=3)
+            penalty.load_state_dict(state)
+        found = grads_of(penalty, net, x + call, x)
+        norms.append(penalty.norm)
+        if found.any():
+            looks.append(call)
+            np.testing.assert_array_equal(found, grads_of(r1_penalty, net, x + call, 6))
+    assert looks == [0, 3, 6]
+    assert norms[0] == norms[2] != norms[3] == norms[5] != norms[6] == norms[7]
+    with pytest.raises(ValueError, match="R1Penalty takes every from 1, got 0"):
+        R1Penalty(every=0)
+
+
+def test_a_penalty_now_and_then_is_checked_at_the_call_that_comes():
+    net, x = critic(("Tanh", False))
+    generator = redrawn(Sequential(Dense(3, 4)), np.random.default_rng(1))
+    z = np.random.default_rng(2).standard_normal((len(x), 3))
+    penalty = R1Penalty(1, every=2)
+    for calls in (0, 1):
+        penalty.calls = calls
+        check_discriminator_step(generator, net, NonSaturating(), x, z, penalty)
+        assert penalty.calls == calls
 
 
 def test_training_on_the_penalty_alone_brings_every_slope_to_its_target():

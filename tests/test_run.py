@@ -96,6 +96,12 @@ def test_a_run_ends_with_its_epochs_or_its_steps_whichever_is_first(
     assert fit.run.steps == len(fit.seen) == done and fit.run.epochs_begun == begun
 
 
+def test_progress_is_the_share_of_the_steps_that_are_done(tmp_path):
+    fit, seen = Fit(tmp_path), []
+    fit.train(epochs=2, steps=4, after_step=lambda step: seen.append(fit.run.progress))
+    assert fit.run.progress == 1 and seen[0] in (0, 0.25) and np.allclose(np.diff(seen), 0.25)
+
+
 @pytest.mark.parametrize("batch_size", [0, -1, 23])
 def test_a_batch_that_the_images_do_not_fill_is_refused(tmp_path, batch_size):
     with pytest.raises(ValueError, match=f"1 to 22 images, .* batch size of {batch_size}"):
