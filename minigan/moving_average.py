@@ -7,7 +7,9 @@ class MovingAverage:
 
     network: a copy of the given network that holds the averages: call it to generate. update() is
     called after each step of the optimizer. 0 <= decay < 1; 1 / (1 - decay) is about how many steps
-    are averaged, but never more than were made. Source: Yazici et al. 2019; Karras et al. 2018.
+    are averaged, but not more than a tenth of all that were made: the start is soon forgotten.
+    Source: Yazici et al. 2019; Karras et al. 2018; the tenth much as in
+    TensorFlow's ExponentialMovingAverage.
     """
 
     def __init__(self, network, decay=0.995):
@@ -20,7 +22,7 @@ class MovingAverage:
 
     def update(self):
         self.steps += 1
-        share = max(1 - self.decay, 1 / self.steps)  # at first a plain mean: the start is forgotten
+        share = max(1 - self.decay, 10 / (9 + self.steps))  # of the first step: all
         values = self.source.state_arrays()
         for name, average in self.network.state_arrays().items():
             average += share * (values[name] - average)

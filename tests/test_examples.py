@@ -40,7 +40,7 @@ def run(*words, data="digits"):
 
 
 def test_a_run_leaves_all_it_promises(capsys):
-    run("--epochs", 2, "--out", "a", "--save-samples", 30)
+    run("--recipe", "classical", "--epochs", 2, "--out", "a", "--save-samples", 30)
     assert {path.name for path in Path("a").iterdir()} == {
         "checkpoint.npz", "samples_epoch_001.png", "samples_epoch_002.png", "samples.png",
         "losses.png", "training.gif", "samples.npz"}

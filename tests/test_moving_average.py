@@ -9,30 +9,35 @@ def network():
     return Sequential(Dense(3, 2, 0), BatchNorm(2))
 
 
-def test_it_begins_as_a_plain_mean_and_goes_on_with_its_decay():
+def test_it_begins_with_the_last_tenth_of_all_steps_and_goes_on_with_its_decay():
     net = network()
     average, seen = MovingAverage(net, decay=0.75), []
-    for value in [3.0, 5.0, 1.0, 7.0, 2.0, 6.0]:
+    for value in range(60):
         net.layers[0].W.value[...] = value
         average.update()
         seen.append(float(average.network.layers[0].W.value[0, 0]))
-    # 3, (3 + 5) / 2, (3 + 5 + 1) / 3, (3 + 5 + 1 + 7) / 4, and then 3/4 average + 1/4 value
-    np.testing.assert_allclose(seen, [3, 4, 3, 4, 3.5, 4.125])
+    # the shares of the values are 1, 10 / 11, 10 / 12, ..., and 1 / 4 from step 31 on
+    np.testing.assert_allclose(seen[:3], [0, 10 / 11, 10 / 11 + 10 / 12 * (2 - 10 / 11)], rtol=1e-6)
+    for step in (31, 59):
+        assert seen[step] == pytest.approx(seen[step - 1] + 0.25 * (step - seen[step - 1]))
+    step = 19  # the twentieth
+    assert seen[step] == pytest.approx(seen[step - 1] + 10 / 29 * (step - seen[step - 1]))
 
 
 def test_it_follows_parameters_and_running_statistics_through_training():
     net, rng = network(), np.random.default_rng(1)
     average, adam = MovingAverage(net, decay=0.9), Adam(net.parameters(), lr=0.1)
-    states = []
-    for _ in range(5):
+    expected = network().state_dict()
+    for share in (1, 10 / 11, 10 / 12, 10 / 13, 10 / 14):
         y, cache = net.forward(rng.standard_normal((8, 3), np.float32))
         net.zero_grad()
         net.add_param_grads(y, cache)
         adam.step()
         average.update()
-        states.append(net.state_dict())
+        expected = {name: expected[name] + share * (value - expected[name])
+                    for name, value in net.state_dict().items()}
     for name, value in average.network.state_dict().items():
-        np.testing.assert_allclose(value, np.mean([s[name] for s in states], axis=0), rtol=1e-5)
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5)
         assert value.dtype == np.float32
     assert {"1.running_mean", "1.gamma"} <= average.network.state_dict().keys()
 

@@ -34,30 +34,30 @@ def trained(monkeypatch, tmp_path):
                "error": 2.0}
     judge = SimpleNamespace(numbers=lambda distance: ({"distance": distance, **numbers}, None))
     monkeypatch.setattr(search, "train", train)
-    monkeypatch.setattr(search, "load_samples", distances.get)
+    monkeypatch.setattr(search, "load_samples", lambda path, backend: distances[path])
     monkeypatch.setattr(search, "Judge", lambda: judge)
     monkeypatch.chdir(tmp_path)
     return trained
 
 
 def test_the_table_is_the_best_first_and_what_is_finished_is_not_trained_again(trained, capsys):
-    names = ["mlp, classical", "mlp, lr 1e-3"]
+    names = ["mlp, classical", "mlp, lr 2e-3"]
     search.main([*names, "--seeds", "3", "2", "--threads", "5"])
     assert len(trained) == 4 and all(threads == 5 for _, threads in trained)
     first = capsys.readouterr().out
     rows = first.splitlines()[1:]
     assert [row[17:].split("  ")[0] for row in rows] == [
-        "mlp, classical, seed 2", "mlp, lr 1e-3, seed 2",
-        "mlp, classical, seed 3", "mlp, lr 1e-3, seed 3"]
+        "mlp, classical, seed 2", "mlp, lr 2e-3, seed 2",
+        "mlp, classical, seed 3", "mlp, lr 2e-3, seed 3"]
     assert rows[0].split()[:2] == ["40", "10"]  # steps, and 40 times 0.25 seconds
     search.main([*names, "--seeds", "3", "2"])
     assert len(trained) == 4 and capsys.readouterr().out == first
-    assert json.loads(Path("runs/search/mlp_lr_1e-3_seed_3/result.json").read_text())["steps"] == 40
+    assert json.loads(Path("runs/search/mlp_lr_2e-3_seed_3/result.json").read_text())["steps"] == 40
 
 
 def test_all_candidates_are_command_lines_of_mnist_gan(trained):
     search.main([])
-    assert [words[:-2] for words, _ in trained] == [
+    assert [words[:-4] for words, _ in trained] == [
         words.split() for words in search.CANDIDATES.values()]
     for name, words in search.CANDIDATES.items():
         args = options.parse(words.split())
