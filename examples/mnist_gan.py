@@ -1,10 +1,10 @@
 """Trains a GAN on handwritten digits, and shows what it learns.
 
-    python examples/mnist_gan.py                             MNIST, 20 epochs, to runs/mnist_gan
+    python examples/mnist_gan.py                             MNIST, 12 epochs, to runs/mnist_gan
     python examples/mnist_gan.py --resume                    go on where that run stopped
     python examples/mnist_gan.py --arch dcgan --loss wasserstein --out runs/wgan_gp
 
-The networks are in minigan/networks.py, the command line's options in options.py.
+The networks are in minigan/networks.py, the command line's options and the recipes in options.py.
 """
 import shlex
 import sys

@@ -54,9 +54,9 @@ def parse(words):
         "auto", choices=["auto", "mnist", "digits"])
     add("--data-dir", "where the four MNIST files are", metavar="DIR")
     add("--arch", "dense or convolutional networks", "mlp", choices=NETWORKS)
-    add("--recipe", "what all options below are unless they are given: as in the papers, or what "
-        "draws the best digits in five minutes (default: tuned; classical with --loss or "
-        "--penalty)", choices=["tuned", "classical"])
+    add("--recipe", "what the options from --loss to --norm are unless they are given: as in the "
+        "papers, or what draws the best digits in five minutes (default: tuned; classical with "
+        "--loss or --penalty)", choices=["tuned", "classical"])
     add("--loss", "the adversarial loss (default: nonsaturating)", choices=LOSSES)
     add("--penalty", "what holds D back: clipped weights, a gradient penalty (WGAN-GP), R1, or "
         "nothing (classical: gp for wasserstein, else none)", choices=BY_PENALTY)

@@ -341,6 +341,11 @@ def test_a_training_that_diverges_is_one_clear_line():
         run("--lr", "1e30", "--loss", "leastsquares", "--out", "a")
 
 
+def test_a_norm_that_takes_no_penalty_is_one_clear_line():
+    with pytest.raises(SystemExit, match="error: BatchNorm.* takes no gradient penalty"):
+        run("--penalty", "r1", "--norm", "batch", "--out", "a")
+
+
 def test_a_missing_backend_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(SystemExit, match='error: backend "cupy" needs CuPy'):
