@@ -72,7 +72,8 @@ def test_an_unknown_candidate_is_named(trained, capsys):
     assert not trained
 
 
-def test_a_training_runs_in_a_process_of_its_own_and_its_failure_is_shown(tmp_path, monkeypatch):
+def test_a_training_is_a_process_of_its_own_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     assert 0 < search.train(["--dry-run"], tmp_path, threads=1) < 5
     ran = []
     monkeypatch.setattr(search.subprocess, "run", lambda words, **more: ran.append(words) or (
