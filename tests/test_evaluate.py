@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 
-from minigan import draw_digits, save_samples  # noqa: E402
+from minigan import draw_digits, parzen_log_likelihood, save_samples  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import evaluate  # noqa: E402
@@ -50,6 +50,9 @@ def test_better_samples_get_better_numbers_and_the_classifier_is_trained_once(ca
     evaluate.main(["good.npz"])
     second = capsys.readouterr()
     assert second.err == "" and rows(second.out)["good.npz"] == table["good.npz"]
+    test, validation = TEST[0] / np.float32(255), TRAIN[0][-1000:] / np.float32(255)
+    mean, error, _ = parzen_log_likelihood(digits / 255, validation, test)
+    assert table["good.npz"][5:] == pytest.approx([mean, error], abs=0.06)
     from matplotlib.image import imread
     assert np.ptp(imread("picture.png")) > 0
 
