@@ -9,6 +9,7 @@ interrupted. At the end their table is printed, the best first.
 """
 import argparse
 import json
+import math
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from pathlib import Path
 from evaluate import HEADER, ROW, Judge, load_samples
 from options import at_least
 
-from minigan import load, whole_file
+from minigan import whole_file
 
 # Words for mnist_gan.py. What changes the tuned recipe in one place takes half of its steps.
 MLP, DCGAN = "--arch mlp --recipe tuned --steps 6000", "--arch dcgan --recipe tuned --steps 4000"
@@ -52,15 +53,17 @@ CANDIDATES = {
 
 
 def train(words, folder, threads):
-    """Trains with mnist_gan.py, or goes on with it; returns seconds per step."""
+    """Trains with mnist_gan.py, or goes on with it. Returns the steps, and the seconds for all of
+    them: NaN if an earlier call has done them all."""
     environment = os.environ | {f"{library}_NUM_THREADS": str(threads)
                                 for library in ("OPENBLAS", "OMP", "MKL")}
     resume = ["--resume"] if (folder / "checkpoint.npz").exists() else []
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("mnist_gan.py"), *words, "--data", "mnist",
          "--out", folder, *resume], env=environment, check=True, capture_output=True, text=True)
-    steps, seconds = re.search(r"(\d+) of them now, in (\S+) s", done.stdout).groups()
-    return float(seconds) / int(steps)
+    steps, now, seconds = map(float, re.search(
+        r"steps done: (\d+), (\d+) of them now, in (\S+) s", done.stdout).groups())
+    return int(steps), seconds * steps / now if now else math.nan
 
 
 def search(name, seed, args, judge):
@@ -69,10 +72,9 @@ def search(name, seed, args, judge):
     result = folder / "result.json"
     if not result.exists():
         words = [*CANDIDATES[name].split(), "--seed", str(seed), "--backend", args.backend]
-        per_step = train(words, folder, args.threads)
+        steps, seconds = train(words, folder, args.threads)
         numbers, _ = judge.numbers(load_samples(folder / "checkpoint.npz", args.backend))
-        steps = load(folder / "checkpoint.npz")["step"]
-        numbers |= {"steps": steps, "seconds": per_step * steps}
+        numbers |= {"steps": steps, "seconds": seconds}
         with whole_file(result) as part:
             part.write_text(json.dumps(numbers, indent=2) + "\n")
     return {"name": f"{name}, seed {seed}", **json.loads(result.read_text())}

@@ -124,8 +124,9 @@ class R1Penalty:
         self.norm = None
 
     def __call__(self, discriminator, x_real, x_fake):
+        due = self.calls % self.every == 0
         self.calls += 1
-        if self.calls % self.every != 1 % self.every:
+        if not due:
             return 0.0
         value, self.norm = _add_penalty(discriminator, x_real, _squared(self.every * self.weight))
         return value

@@ -26,9 +26,8 @@ def trained(monkeypatch, tmp_path):
     def train(words, folder, threads):
         trained.append((words, threads))
         args = options.parse(words)
-        save(folder / "checkpoint.npz", {"step": 40})
         distances[folder / "checkpoint.npz"] = args.lr + args.seed
-        return 0.25
+        return 40, 10.0
 
     numbers = {"entropy": 2.3, "least": 9.0, "most": 11.0, "sure": 80.0, "parzen": 200.0,
                "error": 2.0}
@@ -49,7 +48,7 @@ def test_the_table_is_the_best_first_and_what_is_finished_is_not_trained_again(t
     assert [row[17:].split("  ")[0] for row in rows] == [
         "mlp, classical, seed 2", "mlp, lr 2e-3, seed 2",
         "mlp, classical, seed 3", "mlp, lr 2e-3, seed 3"]
-    assert rows[0].split()[:2] == ["40", "10"]  # steps, and 40 times 0.25 seconds
+    assert rows[0].split()[:2] == ["40", "10"]  # steps, seconds
     search.main([*names, "--seeds", "3", "2"])
     assert len(trained) == 4 and capsys.readouterr().out == first
     assert json.loads(Path("runs/search/mlp_lr_2e-3_seed_3/result.json").read_text())["steps"] == 40
@@ -74,14 +73,19 @@ def test_an_unknown_candidate_is_named(trained, capsys):
 
 def test_a_training_is_a_process_of_its_own_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
-    assert 0 < search.train(["--dry-run"], tmp_path, threads=1) < 5
+    steps, seconds = search.train(["--dry-run"], tmp_path, threads=1)
+    assert steps == 16 and 0 < seconds < 80
     ran = []
     monkeypatch.setattr(search.subprocess, "run", lambda words, **more: ran.append(words) or (
         SimpleNamespace(stdout="steps done: 30, 20 of them now, in 5.0 s")))
-    assert search.train(["--lr", "1"], tmp_path, 1) == 0.25 and "--resume" not in ran[0]
+    assert search.train(["--lr", "1"], tmp_path, 1) == (30, 7.5) and "--resume" not in ran[0]
     save(tmp_path / "checkpoint.npz", {"step": np.array(1)})
     search.train(["--lr", "1"], tmp_path, 1)
     assert ran[1] == [*ran[0], "--resume"]
+    monkeypatch.setattr(search.subprocess, "run", lambda *_, **more: SimpleNamespace(
+        stdout="steps done: 30, 0 of them now, in 0.0 s"))
+    steps, seconds = search.train([], tmp_path, 1)  # it was interrupted after its last step
+    assert steps == 30 and np.isnan(seconds)
 
 
 def test_a_failed_training_is_told_with_its_command(trained, monkeypatch):
