@@ -69,7 +69,7 @@ def load_classifier(data_dir):
     return networks, path
 
 
-def load_samples(path, backend="numpy"):
+def load_samples(path, backend):
     """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint."""
     with np.load(path) as file:
         if "images" in file:

@@ -45,6 +45,7 @@ def test_better_samples_get_better_numbers_and_the_classifier_is_trained_once(ca
     table = rows(first.out)
     assert list(table) == ["MNIST, training images", "good.npz", "noisy.npz"]
     assert table["good.npz"][0] < table["noisy.npz"][0]    # distance
+    assert table["good.npz"][2] < 10 < table["good.npz"][3]  # shares
     assert table["good.npz"][4] > table["noisy.npz"][4]    # sure
     assert table["good.npz"][5] > table["noisy.npz"][5]    # Parzen
     evaluate.main(["good.npz"])

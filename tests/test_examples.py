@@ -118,6 +118,17 @@ def test_the_tuned_recipe_is_the_default_and_what_is_given_prevails(arch):
     assert args.width == options.parse(["--arch", arch]).width
 
 
+@pytest.mark.parametrize("penalty", ["clip", "gp", "r1"])
+def test_the_weight_of_a_penalty_is_the_one_that_is_given(penalty):
+    values = []
+    for weight in ("0.5", "0.5", "50"):
+        out = f"run{len(values)}"
+        run("--penalty", penalty, "--penalty-weight", weight, "--n-critic", 1, "--steps", 3,
+            "--lr", "0.1", "--out", out)
+        values.append(load(f"{out}/checkpoint.npz")["discriminator"]["1.W"])
+    assert np.array_equal(values[0], values[1]) and not np.array_equal(values[0], values[2])
+
+
 def test_a_penalty_now_and_then_resumes_bit_for_bit():
     words = ["--penalty", "r1", "--penalty-every", 3]
     run(*words, "--steps", 5, "--out", "whole")
