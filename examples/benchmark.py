@@ -43,9 +43,10 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan import (
-    NETWORKS, Adam, ConvTranspose2D, Flatten, GradientPenalty, NonSaturating, Reshape, Sequential,
-    Wasserstein, backend_module, discriminator_step, draw_digits, generator_step, to_device,
-    to_float, whole_file)
+    NETWORKS, Adam, ConvTranspose2D, Flatten, GradientPenalty, NonSaturating, Reshape,
+    Sequential, Wasserstein, discriminator_step, generator_step, to_device)
+from minigan.backend import backend_module
+from minigan.workshop import draw_digits, to_float, whole_file
 
 
 class Workload(NamedTuple):

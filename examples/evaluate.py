@@ -21,8 +21,9 @@ import numpy as np
 from generate import generate
 
 from minigan import (
-    Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cache_folder, class_histogram,
-    cross_entropy_with_logits, frechet_distance, image_grid, load, load_mnist,
+    Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cross_entropy_with_logits)
+from minigan.workshop import (
+    cache_folder, class_histogram, frechet_distance, image_grid, load, load_mnist,
     parzen_log_likelihood, save, to_float, whole_file)
 
 COUNT = 10000

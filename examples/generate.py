@@ -10,7 +10,8 @@ import numpy as np
 from mnist_gan import noise, sample
 from options import at_least, parse
 
-from minigan import NETWORKS, MovingAverage, load_run, save_grid, save_samples
+from minigan import NETWORKS
+from minigan.workshop import MovingAverage, load_run, save_grid, save_samples
 
 
 def generate(checkpoint, count, seed=0, last=False, backend="numpy"):

@@ -16,10 +16,12 @@ import numpy as np
 from options import REMEMBERED, parse
 
 from minigan import (
-    LOSSES, NETWORKS, Adam, BatchNorm, GradientPenalty, LayerNorm, MovingAverage, R1Penalty, Run,
-    backend_module, clip_weights, discriminator_step, draw_digits, generator_step, load_mnist,
-    load_run, save_animation, save_curves, save_grid, save_samples, to_device, to_host,
-    writable_folder)
+    LOSSES, NETWORKS, Adam, BatchNorm, GradientPenalty, LayerNorm, R1Penalty, clip_weights,
+    discriminator_step, generator_step, to_device, to_host)
+from minigan.backend import backend_module
+from minigan.workshop import (
+    MovingAverage, Run, draw_digits, load_mnist, load_run, save_animation, save_curves, save_grid,
+    save_samples, writable_folder)
 
 NORMS = {"none": None, "batch": BatchNorm, "layer": LayerNorm}
 EPOCH_PICTURE = "samples_epoch_{:03}.png"

@@ -21,7 +21,7 @@ from pathlib import Path
 from evaluate import HEADER, ROW, Judge, load_samples
 from options import at_least
 
-from minigan import whole_file
+from minigan.workshop import whole_file
 
 # Words for mnist_gan.py. What changes the tuned recipe in one place takes half of its steps.
 MLP, DCGAN = "--arch mlp --recipe tuned --steps 6000", "--arch dcgan --recipe tuned --steps 4000"

@@ -19,7 +19,8 @@ import numpy as np
 
 from minigan import (
     LOSSES, Adam, Dense, LeakyReLU, Minimax, NonSaturating, Sequential, Tanh, discriminator_step,
-    draw_digits, gradient_penalty, mlp, to_device, to_float, to_host, whole_file, writable_folder)
+    gradient_penalty, mlp, to_device, to_host)
+from minigan.workshop import draw_digits, to_float, whole_file, writable_folder
 from minigan.gradcheck import STEP
 
 BLUE, RED, GREEN, ORANGE = "#0072b2", "#c8102e", "#009e73", "#e69f00"

@@ -3,20 +3,11 @@
 Operators and methods (`@`, `.mean`, `** -0.5`) already compute where their arrays lie. Only for
 functions such as `tanh` a line asks `xp = array_module(x)` and then calls `xp.tanh(x)`.
 """
-import contextlib
-import ctypes
 import functools
 import importlib
 import sys
 
 import numpy as np
-
-# Fresh arrays are slow if the C library hands the pages of old ones back to the system and has to
-# fault them in again: a step of the convolutional GAN takes a third longer on two threads. So glibc
-# is told to serve arrays of up to 32 MB from memory that it keeps, up to 1 GB of it.
-with contextlib.suppress(OSError, AttributeError, TypeError):
-    for option, size in [(-3, 2**25), (-1, 2**30)]:  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-        ctypes.CDLL(None).mallopt(option, size)
 
 
 def array_module(x):

@@ -7,53 +7,52 @@ input gradient is the other layer's forward pass:
     Conv2D            y = patches(x) W + b             dx = fold(dy W^T)
     ConvTranspose2D   y = fold(x W) + b                dx = patches(dy) W^T
 
-Letters: images (N, H, W, C), kernel K x K, stride S, `padding` zeros on each side; the patches lie
-at P x Q places, P = (H + 2 padding - K) // S + 1. If S does not divide H + 2 padding - K, the last
-rows of the image are in no patch. Source: Dumoulin and Visin 2016.
+The two are each other's transpose if their weights are: W (K, K, C, M) of a Conv2D, its axes
+turned by W.transpose(3, 0, 1, 2), is the W (M, K, K, C) of the ConvTranspose2D back.
+
+Letters: images (N, height, width, C); kernels of K x K taps, i and j; stride S; `padding` zeros on
+each side. A kernel lies at P x Q places, P = (height + 2 padding - K) // S + 1. If S does not
+divide height + 2 padding - K, the last rows of the image are in no patch.
+Source: Dumoulin and Visin 2016.
 """
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.layer import Layer, Parameter
+from minigan.layer import Layer
+from minigan.parameters import Parameter
 
 
-def _places(size, kernel_size, stride, padding):
+def _places(size, K, S, padding):
     """P: at how many places a kernel fits along an axis of the given size."""
-    return (size + 2 * padding - kernel_size) // stride + 1
-
-
-def _windows(x, kernel_size, stride):
-    """A view of x (N, H, W, C) as (N, P, Q, K, K C): its patches, which overlap in memory.
-
-    The kernel's columns and the channels are one axis, since they are neighbours in x.
-    """
-    N, H, W, C = x.shape
-    P, Q = (_places(size, kernel_size, stride, 0) for size in (H, W))
-    n, h, w, c = x.strides
-    return array_module(x).lib.stride_tricks.as_strided(
-        x, (N, P, Q, kernel_size, kernel_size * C), (n, stride * h, stride * w, h, c))
+    return (size + 2 * padding - K) // S + 1
 
 
 def patches(x, kernel_size, stride=1, padding=0):
-    """The patches of images, one to a row: x (N, H, W, C) -> (N P Q, K K C), a copy."""
-    N, H, W, C = x.shape
-    padded = array_module(x).zeros((N, H + 2 * padding, W + 2 * padding, C), x.dtype)
-    padded[:, padding:padding + H, padding:padding + W] = x
-    return _windows(padded, kernel_size, stride).reshape(-1, kernel_size * kernel_size * C)
+    """The patches of images, one to a row: x (N, height, width, C) -> (N P Q, K K C), a copy."""
+    (N, height, width, C), K, S = x.shape, kernel_size, stride
+    P, Q = (_places(size, K, S, padding) for size in (height, width))
+    padded = array_module(x).zeros((N, height + 2 * padding, width + 2 * padding, C), x.dtype)
+    padded[:, padding:padding + height, padding:padding + width] = x
+    n, h, w, c = padded.strides
+    # A view (N, P, Q, K, K C): a kernel's columns and the channels are neighbours in memory, so
+    # they are one axis. Patches overlap, and share their numbers: read them, but never add here.
+    view = array_module(x).lib.stride_tricks.as_strided(
+        padded, (N, P, Q, K, K * C), (n, S * h, S * w, h, c))
+    return view.reshape(N * P * Q, K * K * C)
 
 
 def fold(rows, shape, kernel_size, stride=1, padding=0):
-    """The transpose of patches: rows (N P Q, K K C) are added up to images (N, H, W, C)."""
-    N, H, W, C = shape
-    x = array_module(rows).zeros((N, H + 2 * padding, W + 2 * padding, C), rows.dtype)
-    windows = _windows(x, kernel_size, stride)
-    rows = rows.reshape(windows.shape)
-    apart = -(-kernel_size // stride)  # this many places apart, patches do not overlap,
-    for i in range(apart):
-        for j in range(apart):  # and can be added all at once
-            some = windows[:, i::apart, j::apart]
-            some += rows[:, i::apart, j::apart]
-    return x[:, padding:padding + H, padding:padding + W]
+    """The transpose of patches: rows (N P Q, K K C) are added up to images (N, height, width, C).
+
+    shape: that of the images."""
+    (N, height, width, C), K, S = shape, kernel_size, stride
+    P, Q = (_places(size, K, S, padding) for size in (height, width))
+    x = array_module(rows).zeros((N, height + 2 * padding, width + 2 * padding, C), rows.dtype)
+    rows = rows.reshape(N, P, Q, K, K, C)
+    for i in range(K):
+        for j in range(K):  # one tap at all places: its pixels lie S apart, so it meets none twice
+            x[:, i:i + S * P:S, j:j + S * Q:S] += rows[:, :, :, i, j]
+    return x[:, padding:padding + height, padding:padding + width]
 
 
 class _Convolution(Layer):
@@ -82,7 +81,7 @@ class _Convolution(Layer):
 class Conv2D(_Convolution):
     """y[n, p, q] = sum over i, j of x[n, S p + i - padding, S q + j - padding] W[i, j] + b
 
-    x (N, H, W, C), W (K, K, C, M), b (M,), y (N, P, Q, M). W starts as N(0, std^2), with
+    x (N, height, width, C), W (K, K, C, M), b (M,), y (N, P, Q, M). W starts as N(0, std^2), with
     std = (K K C) ** -0.5 unless it is given; b starts at 0.
     """
 
@@ -98,21 +97,19 @@ class Conv2D(_Convolution):
         P, Q = (_places(size, *self.window) for size in x_shape[1:3])
         return x_shape[0], P, Q, self.out_channels
 
+    def W_matrix(self):
+        return self.W.value.reshape(-1, self.out_channels)  # (K K C, M)
+
     def forward(self, x, train=True):
         self.check_input(x)
-        rows = patches(x, *self.window)
-        y = self.product(rows, x.shape)
+        rows = patches(x, *self.window)  # (N P Q, K K C)
+        y = (rows @ self.W_matrix()).reshape(self.output_shape(x.shape))
         y += self.b.value
         return y, (rows, x.shape)
 
-    def product(self, rows, x_shape):
-        """rows W, as images."""
-        y = rows @ self.W.value.reshape(-1, self.out_channels)
-        return y.reshape(self.output_shape(x_shape))
-
     def input_grad(self, dy, cache):
         _, x_shape = cache
-        drows = dy.reshape(-1, self.out_channels) @ self.W.value.reshape(-1, self.out_channels).T
+        drows = dy.reshape(-1, self.out_channels) @ self.W_matrix().T  # (N P Q, K K C)
         return fold(drows, x_shape, *self.window)
 
     def add_param_grads(self, dy, cache):
@@ -121,12 +118,12 @@ class Conv2D(_Convolution):
         self.b.grad += dy.sum((0, 1, 2))
 
     def add_weight_grad(self, dy, rows):
-        dW = rows.T @ dy.reshape(-1, self.out_channels)
+        dW = rows.T @ dy.reshape(-1, self.out_channels)  # (K K C, M)
         self.W.grad += dW.reshape(self.W.grad.shape)
 
     def tangent(self, x_dot, cache):
         rows_dot = patches(x_dot, *self.window)
-        return self.product(rows_dot, x_dot.shape), rows_dot
+        return (rows_dot @ self.W_matrix()).reshape(self.output_shape(x_dot.shape)), rows_dot
 
     def add_tangent_param_grads(self, dy, dy_dot, rows_dot, cache):
         super().add_tangent_param_grads(dy, dy_dot, rows_dot, cache)
@@ -136,10 +133,10 @@ class Conv2D(_Convolution):
 class ConvTranspose2D(_Convolution):
     """y[n, S p + i - padding, S q + j - padding] += x[n, p, q] W[:, i, j],  all p, q, i, j;  y += b
 
-    x (N, P, Q, C), W (C, K, K, M), b (M,), y (N, H, W, M), with
-    H = S (P - 1) + K - 2 padding + output_padding; 0 <= output_padding < S chooses among the sizes
-    H that Conv2D shrinks to P. W starts as N(0, std^2), with std = S (K K C) ** -0.5 unless it is
-    given; b starts at 0.
+    x (N, P, Q, C), W (C, K, K, M), b (M,), y (N, height, width, M), with
+    height = S (P - 1) + K - 2 padding + output_padding; 0 <= output_padding < S chooses among the
+    heights that Conv2D shrinks to P. W starts as N(0, std^2), with std = S (K K C) ** -0.5 unless
+    it is given; b starts at 0.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
@@ -155,23 +152,27 @@ class ConvTranspose2D(_Convolution):
         self.b = Parameter(np.zeros(out_channels, np.float32))
 
     def output_shape(self, x_shape):
-        K, S, p = self.window
-        H, W = (S * (size - 1) + K - 2 * p + self.output_padding for size in x_shape[1:3])
-        return x_shape[0], H, W, self.out_channels
+        K, S, padding = self.window
+        height, width = (S * (size - 1) + K - 2 * padding + self.output_padding
+                         for size in x_shape[1:3])
+        return x_shape[0], height, width, self.out_channels
+
+    def W_matrix(self):
+        return self.W.value.reshape(self.in_channels, -1)  # (C, K K M)
 
     def forward(self, x, train=True):
         self.check_input(x)
-        y = self.product(x)
+        y = self.spread(x)
         y += self.b.value
         return y, x
 
-    def product(self, x):
+    def spread(self, x):
         """fold(x W)."""
-        rows = x.reshape(-1, self.in_channels) @ self.W.value.reshape(self.in_channels, -1)
+        rows = x.reshape(-1, self.in_channels) @ self.W_matrix()  # (N P Q, K K M)
         return fold(rows, self.output_shape(x.shape), *self.window)
 
     def input_grad(self, dy, x):
-        dx = patches(dy, *self.window) @ self.W.value.reshape(self.in_channels, -1).T
+        dx = patches(dy, *self.window) @ self.W_matrix().T  # (N P Q, C)
         return dx.reshape(x.shape)
 
     def add_param_grads(self, dy, x):
@@ -179,11 +180,11 @@ class ConvTranspose2D(_Convolution):
         self.b.grad += dy.sum((0, 1, 2))
 
     def add_weight_grad(self, dy, x):
-        dW = x.reshape(-1, self.in_channels).T @ patches(dy, *self.window)
+        dW = x.reshape(-1, self.in_channels).T @ patches(dy, *self.window)  # (C, K K M)
         self.W.grad += dW.reshape(self.W.grad.shape)
 
     def tangent(self, x_dot, x):
-        return self.product(x_dot), x_dot
+        return self.spread(x_dot), x_dot
 
     def add_tangent_param_grads(self, dy, dy_dot, x_dot, x):
         super().add_tangent_param_grads(dy, dy_dot, x_dot, x)

@@ -1,7 +1,8 @@
 """The dense (fully connected) layer: one matrix product forward, two backward."""
 import numpy as np
 
-from minigan.layer import Layer, Parameter
+from minigan.layer import Layer
+from minigan.parameters import Parameter
 
 
 class Dense(Layer):

@@ -1,11 +1,17 @@
-"""The adversarial losses, each as two methods under one another; then the reconstruction losses.
+"""The adversarial losses, each as two methods under one another.
 
     discriminator(s_real, s_fake) -> value, ds_real, ds_fake     D minimises this value
     generator(s_fake)             -> value, ds_fake              G minimises this one
 
-Scores s = D(x) are raw, of shape (N, 1), and unbounded; a probability is sigmoid(s). Working on
-scores, no formula needs a clip or an epsilon: all stay finite and exact at any score. Values are
-0-d arrays of the scores' dtype, left where the scores lie, so that no GPU is waited for.
+Scores s = D(x) are raw, of shape (N, 1), and unbounded (others call them logits). The probability
+that D gives to "real" is p(s) = sigmoid(s) = 1 / (1 + exp(-s)), and 1 - p(s) = sigmoid(-s). The
+papers write logarithms of it; with softplus(s) = log(1 + exp(s)), whose derivative is sigmoid(s),
+
+    -log p(s) = log(1 + exp(-s)) = softplus(-s),    -log(1 - p(s)) = softplus(s)
+
+and so no formula here needs a logarithm, a clip or an epsilon: all stay finite and exact at any
+score. Values are 0-d arrays of the scores' dtype, left where the scores lie, so that no GPU is
+waited for.
 """
 from minigan.backend import array_module
 
@@ -33,8 +39,8 @@ def _check_scores(loss, *scores):
 class AdversarialLoss:
     """Base of the losses below: what a log should show as D(x)."""
 
-    def output(self, s):
-        """The discriminator's output as the loss's paper counts it: here the score itself."""
+    def shown(self, s):
+        """D(x) as the loss's paper counts it, for the log: here the score itself."""
         return s
 
     def __repr__(self):
@@ -58,15 +64,16 @@ class Minimax(AdversarialLoss):
         _check_scores(self, s_fake)
         return -softplus(s_fake).mean(), -sigmoid(s_fake) / len(s_fake)
 
-    def output(self, s):
-        return sigmoid(s)
+    def shown(self, s):
+        return sigmoid(s)  # a probability
 
 
 class NonSaturating(AdversarialLoss):
-    """D: -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))] - mean log(1 - p(s_fake)),
-    G: -mean log p(s_fake),  p = sigmoid,  t = 1 - label_smoothing.
+    """D: -mean log p(s_real) - mean log(1 - p(s_fake)),  G: -mean log p(s_fake),  p = sigmoid.
 
-    G's gradient -(1 - p(s_fake)) / N is largest where D is sure. 0 <= label_smoothing < 1.
+    G's gradient -(1 - p(s_fake)) / N is largest where D is sure that it sees a fake. With 0 <=
+    label_smoothing < 1 D is to give to real images t = 1 - label_smoothing instead of 1:
+    -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))] in place of D's first term.
     Sources: Goodfellow et al. 2014, section 3; label smoothing: Salimans et al. 2016, section 3.4.
     """
 
@@ -77,7 +84,8 @@ class NonSaturating(AdversarialLoss):
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
-        # -t log p(s) - (1 - t) log(1 - p(s)) = softplus(-s) + (1 - t) s
+        # -t log p(s) - (1 - t) log(1 - p(s)) = softplus(-s) + (1 - t) s, as softplus(s) is
+        # softplus(-s) + s
         value = (softplus(-s_real) + self.label_smoothing * s_real).mean() + softplus(s_fake).mean()
         ds_real = (self.label_smoothing - sigmoid(-s_real)) / len(s_real)
         return value, ds_real, sigmoid(s_fake) / len(s_fake)
@@ -86,8 +94,8 @@ class NonSaturating(AdversarialLoss):
         _check_scores(self, s_fake)
         return softplus(-s_fake).mean(), -sigmoid(-s_fake) / len(s_fake)
 
-    def output(self, s):
-        return sigmoid(s)
+    def shown(self, s):
+        return sigmoid(s)  # a probability
 
 
 class LeastSquares(AdversarialLoss):
@@ -133,8 +141,10 @@ class Hinge(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """D: mean s_fake - mean s_real,  G: -mean s_fake.
 
-    -value of D estimates the Wasserstein distance (up to a factor) as long as D is Lipschitz: needs
-    `clip_weights` (Arjovsky et al. 2017, algorithm 1) or a gradient penalty.
+    D is called the critic here. -value of D estimates the Wasserstein distance of real and fake, up
+    to a factor, as long as D is Lipschitz: |D(x) - D(x')| <= c |x - x'| for all x, x', so that its
+    score cannot grow without bound. For this it needs `clip_weights` (Arjovsky et al. 2017,
+    algorithm 1) or a gradient penalty.
     """
 
     def discriminator(self, s_real, s_fake):
@@ -150,42 +160,3 @@ class Wasserstein(AdversarialLoss):
 
 LOSSES = {"nonsaturating": NonSaturating, "minimax": Minimax, "leastsquares": LeastSquares,
           "hinge": Hinge, "wasserstein": Wasserstein}
-
-
-def _check_same_shape(name, y, target):
-    if y.shape != target.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
-        raise ValueError(f"{name} takes y and target of one shape, "
-                         f"got {tuple(y.shape)} and {tuple(target.shape)}")
-
-
-def mean_squared_error(y, target):
-    """mean (y - target)^2 over all elements -> value, dy.  y, target, dy of one shape."""
-    _check_same_shape("mean_squared_error", y, target)
-    e = y - target
-    return (e * e).mean(), 2 * e / e.size
-
-
-def mean_absolute_error(y, target):
-    """mean |y - target| over all elements -> value, dy; dy = 0 where y = target."""
-    _check_same_shape("mean_absolute_error", y, target)
-    e = y - target
-    return abs(e).mean(), array_module(e).sign(e) / e.size
-
-
-def binary_cross_entropy_with_logits(s, target):
-    """-mean[t log p(s) + (1 - t) log(1 - p(s))],  p = sigmoid -> value, ds.  0 <= target t <= 1."""
-    _check_same_shape("binary_cross_entropy_with_logits", s, target)
-    target = target.astype(s.dtype)
-    return (softplus(s) - target * s).mean(), (sigmoid(s) - target) / s.size
-
-
-def cross_entropy_with_logits(s, labels):
-    """-mean over n of log p[n, labels[n]],  p = softmax(s) -> value, ds.
-
-    s (N, K); labels (N,), integers in [0, K), on the same backend.
-    """
-    xp = array_module(s)
-    target = (labels[:, None] == xp.arange(s.shape[1])).astype(s.dtype)
-    log_p = s - s.max(axis=1, keepdims=True)  # so that no exp overflows
-    log_p = log_p - xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
-    return -(target * log_p).sum() / len(s), (xp.exp(log_p) - target) / len(s)

@@ -1,25 +1,34 @@
 """Normalisation: x is shifted and scaled to mean 0 and variance 1, then gamma and beta take over.
 
 BatchNorm and LayerNorm differ in what shares its statistics: each feature c over the whole batch,
-or each example n over all its features. The rest, and above all the backward pass, is the same: x
-reaches the output directly, through the mean, and through the variance, and the three terms of
-`jacobian` are these three ways.
+or each example n over all its features. The rest is the same, and above all the backward pass, the
+first one that needs thought. Among n numbers that share a mean and a variance,
+
+    mean = sum of x / n,    c = x - mean,    var = sum of c^2 / n,    x_hat = c inv_std,
+    inv_std = (var + eps)^(-1/2),  so that  ∂inv_std/∂x[i] = -inv_std^3 c[i] / n
+                                                           = -inv_std^2 x_hat[i] / n
+
+(in ∂var/∂x[i] the way through the mean drops out, since the sum of c is 0). x[i] reaches x_hat on
+three ways, and dx[i] is the sum of what comes back on them:
+
+    directly            dx_hat[i] inv_std
+    through the mean    every c[j] falls by 1 / n:    -inv_std mean(dx_hat)
+    through inv_std     sum over j of dx_hat[j] c[j] ∂inv_std/∂x[i] = -inv_std x_hat[i] mean(dx_hat x_hat)
 """
 import numpy as np
 
-from minigan.backend import array_module
-from minigan.layer import Layer, Parameter
+from minigan.layer import Layer
+from minigan.parameters import Parameter
 
 
 class _Norm(Layer):
     """y = gamma x_hat + beta,  x_hat = (x - mean) inv_std,  inv_std = (var + eps)^(-1/2);
     dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)),  dx_hat = gamma dy.
 
-    Inside, x is (N, L, C), with all axes between the first and the last as one. In place where an
-    array is our own, since each new one costs as much as the arithmetic.
+    Inside, x is (N, L, C), with all axes between the first and the last as one.
     """
 
-    own = None  # which index, "n" or "c", has statistics of its own; they are means over the others
+    axes = None  # of (N, L, C), that share a mean and a variance
 
     def __init__(self, num_features, eps):
         self.num_features = num_features
@@ -27,52 +36,44 @@ class _Norm(Layer):
         self.gamma = Parameter(np.ones(num_features, np.float32))
         self.beta = Parameter(np.zeros(num_features, np.float32))
 
-    def mean(self, *factors):
-        """The mean of a product of arrays (N, L, C), in the shape that broadcasts against them."""
-        total = _sum_of_product(self.own, *factors)
-        mean = total / (factors[0].size // total.size)
-        return mean[:, None, None] if self.own == "n" else mean
+    def mean(self, a):
+        return a.mean(self.axes, keepdims=True)
 
     def normalise(self, x, running=None):
         """y, the cache, and the statistics (mean, var): the running ones if they are given."""
         self.check_input(x, x.ndim >= 2 and x.shape[-1] == self.num_features,
                          f"(N, ..., {self.num_features})")
-        x = x.reshape(len(x), -1, self.num_features)
-        mean = self.mean(x) if running is None else running[0]
-        x_hat = x - mean
-        var = self.mean(x_hat, x_hat) if running is None else running[1]
+        x_3d = x.reshape(len(x), -1, self.num_features)
+        mean = self.mean(x_3d) if running is None else running[0]
+        c = x_3d - mean
+        var = self.mean(c * c) if running is None else running[1]
         inv_std = (var + self.eps) ** -0.5
+        x_hat = c
         x_hat *= inv_std
         y = self.gamma.value * x_hat
         y += self.beta.value
-        return y, (x_hat, inv_std, running is not None), (mean, var)
+        return y.reshape(x.shape), (x_hat, inv_std, running is not None), (mean, var)
 
     def input_grad(self, dy, cache):
-        dx_hat = dy.reshape(cache[0].shape) * self.gamma.value
-        return self.jacobian(dx_hat, cache).reshape(dy.shape)
+        dx_hat = self.gamma.value * dy.reshape(cache[0].shape)
+        return self.times_jacobian(dx_hat, cache).reshape(dy.shape)
 
-    def jacobian(self, a, cache):
-        """(dx_hat/dx) a = inv_std (a - mean(a) - x_hat mean(a x_hat)). This matrix is symmetric: it
-        takes dx_hat back to dx, and x_dot on to x_hat_dot."""
+    def times_jacobian(self, a, cache):
+        """(∂x_hat/∂x) a. This matrix is symmetric: it takes dx_hat back to dx, and x_dot on to
+        x_hat_dot."""
         x_hat, inv_std, frozen = cache
-        if frozen:  # mean and var were constants
+        if frozen:  # mean and var were the running ones, and constants
             return a * inv_std
-        b = x_hat * -self.mean(a, x_hat)
-        b -= self.mean(a)
-        b += a
+        b = a - self.mean(a)                # directly, and through the mean
+        b -= x_hat * self.mean(a * x_hat)   # through inv_std
         b *= inv_std
         return b
 
     def add_param_grads(self, dy, cache):
         x_hat = cache[0]
         dy = dy.reshape(x_hat.shape)
-        self.gamma.grad += _sum_of_product("c", dy, x_hat)
-        self.beta.grad += _sum_of_product("c", dy)
-
-
-def _sum_of_product(own, *factors):
-    """The product of arrays (N, L, C), summed over all indices but `own`, without building it."""
-    return array_module(factors[0]).einsum(",".join(["nlc"] * len(factors)) + "->" + own, *factors)
+        self.gamma.grad += (dy * x_hat).sum((0, 1))
+        self.beta.grad += dy.sum((0, 1))
 
 
 class BatchNorm(_Norm):
@@ -85,7 +86,7 @@ class BatchNorm(_Norm):
     Source: Ioffe and Szegedy 2015.
     """
 
-    own = "c"
+    axes = 0, 1
     buffers = ("running_mean", "running_var")
 
     def __init__(self, num_features, momentum=0.9, eps=1e-5):
@@ -97,14 +98,15 @@ class BatchNorm(_Norm):
     def forward(self, x, train=True):
         if not train:
             y, cache, _ = self.normalise(x, (self.running_mean, self.running_var))
-            return y.reshape(x.shape), cache
+            return y, cache
         y, cache, (mean, var) = self.normalise(x)
         if x.size == self.num_features:
             raise ValueError(f"{self} needs more than one value per feature to train, got x of "
                              f"shape {tuple(x.shape)}: use a larger batch")
-        self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
-        self.running_var = self.momentum * self.running_var + (1 - self.momentum) * var
-        return y.reshape(x.shape), cache
+        keep = self.momentum
+        self.running_mean = keep * self.running_mean + (1 - keep) * mean.ravel()
+        self.running_var = keep * self.running_var + (1 - keep) * var.ravel()
+        return y, cache
 
     def tangent(self, x_dot, cache):
         raise NotImplementedError(
@@ -120,31 +122,36 @@ class LayerNorm(_Norm):
     Source: Ba, Kiros and Hinton 2016.
     """
 
-    own = "n"
+    axes = 1, 2
 
     def __init__(self, num_features, eps=1e-5):
         super().__init__(num_features, eps)
 
     def forward(self, x, train=True):
         y, cache, _ = self.normalise(x)
-        return y.reshape(x.shape), cache
+        return y, cache
 
     def tangent(self, x_dot, cache):
         x_dot_3d = x_dot.reshape(cache[0].shape)
-        x_hat_dot = self.jacobian(x_dot_3d, cache)
+        x_hat_dot = self.times_jacobian(x_dot_3d, cache)
         return (self.gamma.value * x_hat_dot).reshape(x_dot.shape), (x_dot_3d, x_hat_dot)
 
     def curvature(self, dy_dot, dx_dot, tcache, cache):
-        """With J = dx_hat/dx and n = L C, differentiate n mean(dx_hat_dot J x_dot): inv_std changes
-        by -inv_std^2 x_hat / n, and x_hat by J, which meets x_hat twice in J."""
+        """How q = sum of dx_hat_dot x_hat_dot moves with x, where x_hat_dot = (∂x_hat/∂x) x_dot:
+
+        q = n inv_std (mean(dx_hat_dot x_dot) - mean(dx_hat_dot) mean(x_dot)
+                       - mean(dx_hat_dot x_hat) mean(x_dot x_hat))
+        """
         (x_hat, inv_std, _), (x_dot, x_hat_dot) = cache, tcache
         dx_hat_dot = self.gamma.value * dy_dot.reshape(x_hat.shape)
-        extra = (x_hat * self.mean(dx_hat_dot, x_hat_dot)
-                 + x_hat_dot * self.mean(dx_hat_dot, x_hat)
-                 + dx_dot.reshape(x_hat.shape) * self.mean(x_dot, x_hat))
-        return (extra * -inv_std).reshape(dy_dot.shape)
+        # x is in inv_std, and in both factors x_hat; each moves by ∂x_hat/∂x, which makes dx_dot
+        # of dx_hat_dot, and x_hat_dot of x_dot. All three ways have the factor -inv_std.
+        through_inv_std = x_hat * self.mean(dx_hat_dot * x_hat_dot)
+        through_first = dx_dot.reshape(x_hat.shape) * self.mean(x_dot * x_hat)
+        through_second = x_hat_dot * self.mean(dx_hat_dot * x_hat)
+        return (-inv_std * (through_inv_std + through_first + through_second)).reshape(dy_dot.shape)
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
         super().add_tangent_param_grads(dy, dy_dot, tcache, cache)
         _, x_hat_dot = tcache
-        self.gamma.grad += _sum_of_product("c", dy_dot.reshape(x_hat_dot.shape), x_hat_dot)
+        self.gamma.grad += (dy_dot.reshape(x_hat_dot.shape) * x_hat_dot).sum((0, 1))

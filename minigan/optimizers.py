@@ -1,12 +1,11 @@
 """Optimizers: how a gradient becomes an update. Each `update` is its paper's formula, line by line.
 
-All parameters of an optimizer are laid into one flat array, and their gradients into another; each
-`parameter.value` and `.grad` becomes a view into these. So a step is a few operations on long
-arrays instead of many on short ones.
+`update` works in place, on flat arrays of many parameters at once (flat.py).
 """
 import math
 
 from minigan.backend import array_module, to_device
+from minigan.flat import lay_flat, lie_in, pieces
 
 
 class Optimizer:
@@ -36,16 +35,8 @@ class Optimizer:
         self._gather()
 
     def _gather(self):
-        """Lays values and gradients into flat arrays, and makes the parameters views into them."""
-        xp = array_module(self.parameters[0].value)
-        self.value = xp.concatenate([p.value.ravel() for p in self.parameters])
-        self.grad = xp.concatenate([p.grad.ravel() for p in self.parameters])
-        start = 0
-        for p in self.parameters:
-            stop, shape = start + p.value.size, p.value.shape
-            p.value = self.value[start:stop].reshape(shape)
-            p.grad = self.grad[start:stop].reshape(shape)
-            start = stop
+        self.value, self.grad = lay_flat(self.parameters)
+        xp = array_module(self.value)
         for name in self.slots:
             old = self.state.get(name)
             self.state[name] = (xp.zeros_like(self.value) if old is None
@@ -53,22 +44,18 @@ class Optimizer:
 
     def step(self):
         """Updates every parameter once from its gradient."""
-        if any(p.value.base is not self.value or p.grad.base is not self.grad
-               for p in self.parameters):
+        if not lie_in(self.parameters, self.value, self.grad):
             self._gather()  # the network has moved or changed its dtype
         self.steps += 1
-        for piece in self._pieces():
+        for piece in pieces(self.value):
             value, grad = self.value[piece], self.grad[piece]
             if self.weight_decay:
                 grad = grad + self.weight_decay * value
             self.update(value, grad, *(self.state[name][piece] for name in self.slots))
 
-    def _pieces(self):
-        # On the CPU in pieces of 128 KB, whose temporaries stay in the cache: twice as fast as at
-        # once. A GPU prefers one long piece.
-        size = self.value.size
-        length = 2**15 if array_module(self.value).__name__ == "numpy" else size
-        return [slice(start, start + length) for start in range(0, size, length)]
+    def update(self, value, g, *state):
+        """Moves flat values by their gradient g, in place; and so the arrays of the slots."""
+        raise NotImplementedError(f"{type(self).__name__} defines no update")
 
     def state_dict(self):
         """{"steps": int, slot name: copy of the flat array, ...}."""
@@ -142,15 +129,17 @@ class Adam(Optimizer):
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, value, g, m, v):
+        t = self.steps
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
         v += (1 - self.beta2) * (g * g)
-        # m_hat and v_hat, with both corrections drawn into two numbers: m_hat / (sqrt(v_hat) + eps)
-        # = (correction2 / correction1) m / (sqrt(v) + eps correction2)
-        correction1 = 1 - self.beta1 ** self.steps
-        correction2 = math.sqrt(1 - self.beta2 ** self.steps)
-        value -= (self.lr * correction2 / correction1) * m / (v ** 0.5 + self.eps * correction2)
+        # m_hat and v_hat would be two more arrays. Instead the fraction m_hat / (sqrt(v_hat) + eps)
+        # is expanded by root = sqrt(1 - beta2^t), which turns sqrt(v_hat) into sqrt(v):
+        # root m_hat / (sqrt(v) + root eps), and m_hat's own correction goes into the learning rate.
+        root = math.sqrt(1 - self.beta2 ** t)
+        lr = self.lr * root / (1 - self.beta1 ** t)
+        value -= lr * m / (v ** 0.5 + self.eps * root)
 
 
 def clip_weights(parameters, limit):

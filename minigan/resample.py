@@ -38,7 +38,7 @@ class MaxPool2D(_Pool):
         drows = dy[:, :, :, None] * (taps == largest[:, :, :, None])
         return fold(drows, x_shape, *self.window)
 
-    def sides(self, cache):
+    def branches(self, cache):
         return [cache[0]]
 
     def tangent(self, x_dot, cache):

@@ -1,10 +1,17 @@
 """SpectralNorm: a layer whose weight is divided by its own largest singular value, sigma.
 
-sigma changes with the weight, so the gradient has to go through it, too.
+sigma changes with the weight, so the gradient has to go through it, too. With W_bar = W / sigma,
+∂sigma/∂W = u v^T, and dW_bar from the wrapped layer's own backward pass,
+
+    dW = dW_bar / sigma - (sum of dW_bar W) / sigma^2 u v^T
+       = (dW_bar - (sum of dW_bar W_bar) u v^T) / sigma
 """
+from copy import copy
+
 import numpy as np
 
 from minigan.layer import Layer
+from minigan.parameters import Parameter
 
 
 class SpectralNorm(Layer):
@@ -13,7 +20,7 @@ class SpectralNorm(Layer):
     layer: Dense, Conv2D or ConvTranspose2D; its W counts as a matrix (all the rest, outputs).
     sigma = u^T W v, where u = W v / |W v|, and v = W^T u / |W^T u| is iterated `power_iterations`
     times in each training forward, from where the last one stopped. The gradient goes through sigma
-    too: dsigma/dW = u v^T, with v held constant. Source: Miyato et al. 2018, eq. 8 to 12.
+    with v held constant. Source: Miyato et al. 2018, eq. 8 to 12.
     """
 
     buffers = ("v",)
@@ -26,10 +33,6 @@ class SpectralNorm(Layer):
         v = np.random.default_rng(0).standard_normal(layer.W.value.shape[-1], np.float32)
         self.v = v / np.linalg.norm(v)
 
-    def walk(self, prefix=""):
-        yield prefix, self
-        yield from self.layer.walk(f"{prefix}layer.")
-
     def forward(self, x, train=True):
         W = self.layer.W.value.reshape(-1, self.v.size)
         v = self.v
@@ -38,35 +41,39 @@ class SpectralNorm(Layer):
             v = W.T @ u
             v = v / (v * v).sum() ** 0.5
         self.v = v
-        Wv = W @ v
-        sigma = (Wv * Wv).sum() ** 0.5
-        y, cache = self.layer.forward(x, train)
-        b = self.layer.b.value
-        return (y - b) / sigma + b, (cache, Wv / sigma, v, sigma)
+        u = W @ v
+        sigma = (u * u).sum() ** 0.5
+        uv = (u / sigma)[:, None] * v
+        W_bar = self.layer.W.value / sigma
+        y, cache = self.layer_with(W_bar).forward(x, train)
+        return y, (cache, W_bar, uv.reshape(W_bar.shape), sigma)
+
+    def layer_with(self, W_bar):
+        """The wrapped layer with W_bar for its W, and with room for dW_bar; b is the same one."""
+        layer = copy(self.layer)
+        layer.W = Parameter(W_bar)
+        return layer
 
     def input_grad(self, dy, cache):
-        cache, _, _, sigma = cache
-        return self.layer.input_grad(dy / sigma, cache)
+        cache, W_bar, _, _ = cache
+        return self.layer_with(W_bar).input_grad(dy, cache)
 
     def add_param_grads(self, dy, cache):
-        self._add_through_sigma(cache, lambda inner: self.layer.add_param_grads(dy, inner))
+        inner, W_bar, _, _ = cache
+        layer = self.layer_with(W_bar)
+        layer.add_param_grads(dy, inner)
+        self.add_through_sigma(layer.W.grad, cache)
 
-    def _add_through_sigma(self, cache, add):
-        """add(inner cache) adds dL/d(W / sigma) to W.grad; this makes dL/dW of it."""
-        inner, u, v, sigma = cache
-        W = self.layer.W
-        kept = W.grad.copy()
-        W.grad.fill(0)
-        add(inner)
-        dsigma = -(W.grad * W.value).sum() / sigma ** 2
-        W.grad /= sigma
-        W.grad += dsigma * (u[:, None] * v).reshape(W.grad.shape) + kept
+    def add_through_sigma(self, dW_bar, cache):
+        _, W_bar, uv, sigma = cache
+        self.layer.W.grad += (dW_bar - (dW_bar * W_bar).sum() * uv) / sigma
 
     def tangent(self, x_dot, cache):
-        inner, _, _, sigma = cache
-        y_dot, tcache = self.layer.tangent(x_dot, inner)
-        return y_dot / sigma, tcache
+        inner, W_bar, _, _ = cache
+        return self.layer_with(W_bar).tangent(x_dot, inner)
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
-        self._add_through_sigma(cache, lambda inner: self.layer.add_tangent_param_grads(
-            dy, dy_dot, tcache, inner))
+        inner, W_bar, _, _ = cache
+        layer = self.layer_with(W_bar)
+        layer.add_tangent_param_grads(dy, dy_dot, tcache, inner)
+        self.add_through_sigma(layer.W.grad, cache)

@@ -4,9 +4,12 @@
             dz   <--  dx_fake  <--D.input_grad--  ds_fake <--'
              '-- not needed      '-- G.add_param_grads
 
-Each step takes only the halves of backward that it needs. D learns from the scores' gradients and
-nobody asks for the gradient at the images; in G's step D only relays the gradient, and D's own
-gradients stay untouched: no "detach", no "requires_grad", no labels.
+Noise z goes into the generator G, which makes fake images of it; the discriminator D gives each
+image, real or fake, a score s, which is high if it takes the image for real. A backward pass comes
+in two halves, and each step takes only those that it needs. D learns from the scores' gradients,
+and nobody asks for the gradient at the images. In G's step D only relays the gradient: its
+input_grad leaves D's own gradients untouched, and it is cheaper than a whole backward pass, one of
+two matrix products in each layer. So there is no "detach" here, and no "requires_grad".
 """
 
 
@@ -15,11 +18,11 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
 
     x_real: a batch of images; z: noise (N, latent). optimizer holds D's parameters. penalty, if
     given, is called as penalty(discriminator, x_real, x_fake), adds its own gradients to D's and
-    returns its value, which is added to the loss value. D(x) is loss.output of the scores, before
+    returns its value, which is added to the loss value. D(x) is loss.shown of the scores, before
     the update. All three are 0-d arrays on the network's device: float(...) them when you log.
     Source: Goodfellow et al. 2014, algorithm 1.
     """
-    x_fake = generator.forward(z)[0]  # as in training, but G learns nothing here
+    x_fake = generator.forward(z)[0]  # as in training: G's running statistics move, nothing else
     s_real, cache_real = discriminator.forward(x_real)
     s_fake, cache_fake = discriminator.forward(x_fake)
     value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
@@ -29,7 +32,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     if penalty is not None:
         value = value + penalty(discriminator, x_real, x_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -44,4 +47,4 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     generator.zero_grad()
     generator.add_param_grads(dx_fake, cache_generator)
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()

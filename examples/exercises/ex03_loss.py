@@ -55,5 +55,5 @@ class NonSaturating(AdversarialLoss):
         # TODO: return the gradient of softplus(-s_fake).mean(), of shape (N, 1)
         raise NotImplementedError("not written yet: ds_fake_of_G")
 
-    def output(self, s):
+    def shown(self, s):
         return sigmoid(s)  # what a log shows as D(x)

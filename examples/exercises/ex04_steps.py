@@ -35,7 +35,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     if penalty is not None:  # not before exercise 10
         value = value + penalty(discriminator, x_real, x_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -45,4 +45,4 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     # TODO: back through D to the images, then G's gradients into its parameters: three lines
     raise NotImplementedError("not written yet: G step")
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()

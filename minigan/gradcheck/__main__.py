@@ -18,6 +18,8 @@ from functools import partial
 import numpy as np
 
 import minigan
+from minigan.gradcheck import (
+    GradientError, check_discriminator_step, check_generator_step, check_layer, check_tangent)
 
 SMALL = {"mlp": {"width": 4, "size": 4}, "dcgan": {"width": 2, "size": 8}}
 PENALTIES = {"none": lambda: None, "gp": lambda: minigan.GradientPenalty(rng=0),
@@ -80,11 +82,11 @@ def layer_checks(kinds):
     """(heading, title, check) for the layers of these kinds."""
     for layer, x_shape in layer_cases():
         kind = type(layer).__name__
-        ways = {"": partial(check_alone, minigan.check_layer)}
+        ways = {"": partial(check_alone, check_layer)}
         if kind in ("BatchNorm", "Dropout", "GaussianNoise"):  # the others do as in training
-            ways[", in use"] = partial(check_alone, minigan.check_layer, train=False)
+            ways[", in use"] = partial(check_alone, check_layer, train=False)
         if kind != "BatchNorm":  # it takes no gradient penalty
-            ways[", tangent"] = partial(check_alone, minigan.check_tangent)
+            ways[", tangent"] = partial(check_alone, check_tangent)
         if kind in kinds:
             for way, check in ways.items():
                 yield "Each layer alone", f"{layer}{way}", partial(check, layer, x_shape)
@@ -99,8 +101,8 @@ def check_step(which, arch, loss, penalty):
     x_real, z = rng.standard_normal((4, size, size, 1)), rng.standard_normal((4, 3))
     loss = minigan.LOSSES[loss]()
     if which == "G":
-        return minigan.check_generator_step(*networks, loss, z, minigan.generator_step)
-    return minigan.check_discriminator_step(
+        return check_generator_step(*networks, loss, z, minigan.generator_step)
+    return check_discriminator_step(
         *networks, loss, x_real, z, PENALTIES[penalty](), minigan.discriminator_step)
 
 
@@ -117,7 +119,7 @@ def report_or_complaint(check):
     """The Report, or what is wrong, as text: whatever one check raises, the others go on."""
     try:
         return check(), ""
-    except minigan.GradientError as error:
+    except GradientError as error:
         return [], str(error)
     except Exception as error:  # shapes that do not fit, say
         place = traceback.extract_tb(error.__traceback__)[-1]

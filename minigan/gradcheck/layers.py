@@ -32,7 +32,7 @@ def check_layer(layer, x, train=True, seed=0):
             if mode != train:
                 layer.forward(x, train)  # leaves the statistics that backward meets
             y, cache = layer.forward(at + shift, mode)
-            return float((weights * y).sum()), layer.sides(cache)
+            return float((weights * y).sum()), layer.branches(cache)
 
         context = Context(x, y.copy(), R, numbers=known_numbers(x, y, layer),
                           parameters={name: p.value for name, p in layer.named_parameters()},
@@ -108,7 +108,7 @@ def check_tangent(layer, x, train=True, seed=0):
         def forward(x):
             rewind()
             y, cache = layer.forward(x, train)
-            return y, cache, layer.sides(cache)
+            return y, cache, layer.branches(cache)
 
         def number(of_y=1, of_y_dot=1):
             y, cache, sides = forward(at)

@@ -8,8 +8,8 @@ from minigan.gradcheck.differences import STEP, Comparison, GradientError, centr
 
 
 class Rewind:
-    """with Rewind(networks) as rewind: rewind() puts running statistics, random streams and counts
-    back, so that equal calls give equal results, and at the end all is as it was.
+    """with Rewind(networks) as rewind: rewind() puts running statistics, random streams back,
+    so that equal calls give equal results, and at the end all is as it was.
 
     In between, every parameter that is all ones or all zeros has moved: behind gamma = 1 and b = 0
     the mistake to forget them does not show.
@@ -21,7 +21,6 @@ class Rewind:
                         for layer in layers for name in layer.buffers]
         self.streams = [(thing.rng, thing.rng.bit_generator.state)
                         for thing in (*layers, *random) if hasattr(thing, "rng")]
-        self.counts = [(thing, thing.calls) for thing in random if hasattr(thing, "calls")]
         self.plain = [(p, p.value.copy()) for network in networks for p in network.parameters()
                       if np.ptp(p.value) == 0]
 
@@ -36,8 +35,6 @@ class Rewind:
             setattr(layer, name, array.copy())
         for rng, state in self.streams:
             rng.bit_generator.state = state
-        for thing, calls in self.counts:
-            thing.calls = calls
 
     def __exit__(self, *_):
         self()

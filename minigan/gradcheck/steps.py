@@ -29,7 +29,7 @@ class _Watched:
 
     def forward(self, x, train=True):
         y, cache = self.network.forward(x, train)
-        self.noted += self.network.sides(cache)
+        self.noted += self.network.branches(cache)
         return y, cache
 
 

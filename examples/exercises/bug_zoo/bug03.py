@@ -15,7 +15,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     discriminator.add_param_grads(ds_real, cache_real)
     discriminator.add_param_grads(ds_fake, cache_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -26,7 +26,7 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     generator.zero_grad()
     generator.add_param_grads(np.broadcast_to(ds_fake, x_fake.shape), cache)
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()
 
 
 def build(rng, width):

@@ -21,7 +21,7 @@ class CrossEntropy:
         dp = (p - target) / len(s)
         return dp * p * (1 - p)
 
-    def output(self, s):
+    def shown(self, s):
         return sigmoid(s)
 
     def __repr__(self):
@@ -37,7 +37,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     for ds, cache in [(ds_real, cache_real), (ds_fake, cache_fake)]:
         discriminator.add_param_grads(ds, cache)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def build(rng, width):

@@ -19,7 +19,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     discriminator.add_param_grads(ds_real, cache_real)
     discriminator.add_param_grads(ds_fake, cache_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -30,7 +30,7 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     whole.zero_grad()
     whole.add_param_grads(ds_fake, cache)
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()
 
 
 def optimizers(generator, discriminator):

@@ -25,7 +25,7 @@ class CrossEntropy:
         inside = (p > 0.001) & (p < 0.999)
         return p.clip(0.001, 0.999), p * (1 - p) * inside
 
-    def output(self, s):
+    def shown(self, s):
         return sigmoid(s)
 
     def __repr__(self):
@@ -41,7 +41,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     discriminator.add_param_grads(ds_fake, cache_fake)
     discriminator.add_param_grads(ds_real, cache_real)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def build(rng, width):

@@ -13,7 +13,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     discriminator.add_param_grads(ds_real, cache_real)
     discriminator.add_param_grads(ds_fake, cache_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -25,7 +25,7 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     dx_fake = discriminator.input_grad(ds_fake, cache_discriminator)
     generator.add_param_grads(dx_fake, cache_generator)
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()
 
 
 def build(rng, width):

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import minigan
-from minigan import Adam, image_grid, whole_file
+from minigan import Adam
+from minigan.workshop import image_grid, whole_file
 
 FOLDER = Path(__file__).parent
 STD = 0.1  # of the noise around each mode

@@ -59,7 +59,7 @@ class NonSaturating(AdversarialLoss):
         return -sigmoid(-s_fake) / len(s_fake)
         # end
 
-    def output(self, s):
+    def shown(self, s):
         return sigmoid(s)  # what a log shows as D(x)
 
 

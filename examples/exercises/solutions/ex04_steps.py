@@ -38,7 +38,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     if penalty is not None:  # not before exercise 10
         value = value + penalty(discriminator, x_real, x_fake)
     optimizer.step()
-    return value, loss.output(s_real).mean(), loss.output(s_fake).mean()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
 
 
 def generator_step(generator, discriminator, optimizer, loss, z):
@@ -51,7 +51,7 @@ def generator_step(generator, discriminator, optimizer, loss, z):
     generator.add_param_grads(dx_fake, cache_generator)
     # end
     optimizer.step()
-    return value, loss.output(s_fake).mean()
+    return value, loss.shown(s_fake).mean()
 
 
 # hint

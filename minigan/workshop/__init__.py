@@ -1,0 +1,15 @@
+"""What a training needs besides gradients: data, runs that lose nothing, pictures, and measures.
+
+The core (minigan/*.py) imports nothing of this.
+"""
+from minigan.workshop.checkpoint import load, save
+from minigan.workshop.data import batches, cache_folder, load_mnist, read_idx, to_float
+from minigan.workshop.digits import draw_digits
+from minigan.workshop.files import whole_file, writable_folder
+from minigan.workshop.metrics import (
+    class_histogram, count_modes, frechet_distance, parzen_log_likelihood)
+from minigan.workshop.moving_average import MovingAverage
+from minigan.workshop.pictures import (
+    image_grid, save_animation, save_curves, save_grid, save_samples)
+from minigan.workshop.run import Run, load_run
+from minigan.workshop.toy import draw_points, ring

@@ -1,0 +1,82 @@
+"""Pictures of a training: grids of samples, curves of its log, an animation of its grids.
+
+Images are float (N, H, W) in [0, 1]. matplotlib draws, and is imported only when a picture is made.
+Each file is written whole or not at all.
+"""
+import numpy as np
+
+from minigan.workshop.files import whole_file
+
+
+def image_grid(images, columns=8, gap=2):
+    """Lays images (N, H, W) row by row into one array, with a grey gap between them."""
+    if images.ndim != 3 or not images.size:
+        raise ValueError("image_grid takes one or more images, of shape (N, H, W), "
+                         f"got shape {images.shape}")
+    count, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    cells = np.full((rows * columns, height + gap, width + gap), 0.25)
+    cells[:count, :height, :width] = images
+    grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
+    grid = grid.reshape(rows * (height + gap), columns * (width + gap))
+    return grid[:rows * (height + gap) - gap, :columns * (width + gap) - gap]
+
+
+def save_grid(path, images, columns=8, zoom=3):
+    """Writes image_grid(images) as a PNG, each pixel as zoom x zoom."""
+    from matplotlib.image import imsave
+    grid = image_grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    with whole_file(path) as part:
+        imsave(part, grid, cmap="gray", vmin=0, vmax=1, format="png")
+
+
+def save_samples(path, images):
+    """Writes images as the member "images", float32 (N, H, W), of an .npz file."""
+    with whole_file(path) as part, open(part, "wb") as file:
+        np.savez_compressed(file, images=images.astype(np.float32))
+
+
+def save_curves(path, history, columns, steps_per_epoch):
+    """Writes draw_curves(history, columns, steps_per_epoch) as a PNG."""
+    figure = draw_curves(history, columns, steps_per_epoch)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=120)
+
+
+def draw_curves(history, columns, steps_per_epoch):
+    """Draws history, (steps, columns), against epochs: what is called a loss above, the rest below.
+
+    Pale lines are single steps, strong ones running means over a hundredth of the run.
+    Returns a matplotlib Figure.
+    """
+    from matplotlib.figure import Figure
+    history = np.asarray(history)
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    losses, others = figure.subplots(2, 1, sharex=True)
+    window = max(1, len(history) // 100)
+    epochs = np.arange(1, len(history) + 1) / steps_per_epoch
+    for index, (label, values) in enumerate(zip(columns, history.T)):
+        axes, color = losses if label.endswith("loss") else others, f"C{index}"
+        smooth = np.convolve(values, np.full(window, 1 / window), "valid")
+        axes.plot(epochs, values, color, alpha=0.25, linewidth=0.5)
+        axes.plot(epochs[window - 1:], smooth, color, label=label)
+    for axes, title in [(losses, "Losses"), (others, "What the discriminator says")]:
+        axes.set_title(title)
+        axes.legend()
+        axes.grid(alpha=0.3)
+    others.set_xlabel("epoch")
+    return figure
+
+
+def save_animation(path, pictures, seconds_per_picture=0.4):
+    """Shows the PNG files `pictures`, all of one size, one after another as a GIF, the last one
+    five times as long."""
+    from PIL import Image  # which matplotlib needs, so it is there
+    frames = [Image.open(picture).convert("L") for picture in pictures]
+    if not frames:
+        raise ValueError("save_animation takes one or more pictures, got none")
+    duration = round(1000 * seconds_per_picture)  # in ms
+    with whole_file(path) as part:
+        frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], loop=0,
+                       duration=[duration] * (len(frames) - 1) + [5 * duration])

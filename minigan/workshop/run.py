@@ -1,0 +1,172 @@
+"""A training run: its place in the data, its log, its checkpoint; to interrupt and resume at will.
+
+    run = Run(folder, parts, arguments, columns)
+    for epoch in run.epochs(images, batch_size, epochs):
+        for x_real in run.batches():
+            ...                              a step of training
+            run.log(d_loss, g_loss)
+        ...                                  a picture; by now the checkpoint is written
+
+A resumed run computes what an uninterrupted one would have computed, bit for bit on the CPU: the
+checkpoint holds all that training changes, and an epoch's order follows from seed and epoch.
+"""
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from minigan.workshop.checkpoint import load, save
+from minigan.workshop.data import batches
+
+
+class Run:
+    """folder: where checkpoint.npz goes. parts: {name: part}, all that training changes: networks,
+    optimizers, numpy Generators. arguments: numbers and strings, kept for whoever loads the
+    checkpoint. columns: the names of the numbers that `log` takes."""
+
+    def __init__(self, folder, parts, arguments, columns):
+        self.checkpoint = Path(folder) / "checkpoint.npz"
+        self.parts = parts
+        self.arguments = arguments
+        self.columns = columns
+        self.steps = 0
+        self.history = []  # a row of `columns` for each step
+        self._unseen = []  # the newest of these rows, still on the device
+        self.interrupted = False
+
+    def epochs(self, images, batch_size, epochs, steps=None, seed=0):
+        """Generates the numbers, from 1, of the epochs still to come, until `epochs` epochs or
+        `steps` steps are done in all. Ctrl-C ends it too, after the step and its checkpoint.
+
+        images: uint8 (N, H, W). Raises ValueError unless 1 <= batch_size <= N.
+        """
+        if not 1 <= batch_size <= len(images):
+            raise ValueError(f"a batch takes 1 to {len(images)} images, which is all there are, "
+                             f"got a batch size of {batch_size}: choose a smaller one")
+        self._images, self._batch_size, self._seed = images, batch_size, seed
+        self.steps_per_epoch = len(images) // batch_size
+        self._end = epochs * self.steps_per_epoch
+        if steps is not None:
+            self._end = min(self._end, steps)
+        self._title = f"/{epochs}"
+
+        def interrupt(*_):
+            self.interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one stops at once
+        handles = threading.current_thread() is threading.main_thread()  # no other one is allowed
+        before = signal.signal(signal.SIGINT, interrupt) if handles else None
+        try:
+            while self.steps < self._end and not self.interrupted:
+                yield self.steps // self.steps_per_epoch + 1
+        finally:
+            if handles:
+                signal.signal(signal.SIGINT, before)
+
+    @property
+    def epochs_begun(self):
+        """How many epochs have been trained on, wholly or in part."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    @property
+    def progress(self):
+        """The share of all steps that are done, from 0 to 1."""
+        return self.steps / self._end
+
+    def batches(self):
+        """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
+        progress bar, and then writes the checkpoint."""
+        from tqdm import tqdm
+        epoch, done = divmod(self.steps, self.steps_per_epoch)
+        # From 1, since [seed, 0] gives the stream of seed, which may have drawn the images.
+        order_rng = np.random.default_rng([self._seed, epoch + 1])
+        with tqdm(desc=f"epoch {epoch + 1}{self._title}", unit="step",
+                  initial=done, total=self.steps_per_epoch) as bar:
+            for x_real in batches(self._images, self._batch_size, order_rng, skip=done):
+                yield x_real
+                self.steps += 1
+                stopping = self.interrupted or self.steps == self._end
+                if stopping or self.steps % 20 == 0:  # to look at a GPU's numbers is to wait for it
+                    bar.set_postfix_str(self.look(), refresh=False)
+                bar.update()
+                if stopping:
+                    break
+            bar.set_postfix_str(self.look())
+        self._save()
+
+    def _save(self):
+        state = self.state_dict()
+        for name in self.parts:  # the losses look fine if it was the very last update that diverged
+            for key, value in state[name].items():
+                if hasattr(value, "dtype") and not np.isfinite(value).all():
+                    raise self._diverged(f"step {self.steps}, {key} of {name} is not finite")
+        save(self.checkpoint, state)
+
+    def log(self, *values):
+        """Notes one step's numbers, in the order of `columns`, without waiting for a GPU."""
+        if len(values) != len(self.columns):
+            raise ValueError(f"log takes {len(self.columns)} numbers, {', '.join(self.columns)}; "
+                             f"got {len(values)}")
+        self._unseen.append(values)
+
+    def look(self):
+        """The mean of the last hundred steps, as text: "D loss 0.693, ...".
+
+        Raises FloatingPointError if a number since the last look is not finite.
+        """
+        for values in self._unseen:
+            self.history.append([float(value) for value in values])
+            if not np.isfinite(self.history[-1]).all():
+                numbers = ", ".join(map("{} {:.4g}".format, self.columns, self.history[-1]))
+                raise self._diverged(f"step {len(self.history)}, {numbers}")
+        self._unseen = []
+        means = np.mean(self.history[-100:], axis=0) if self.history else []
+        return ", ".join(map("{} {:.3f}".format, self.columns, means))
+
+    def _diverged(self, where):
+        good = f"is {self.checkpoint}" if self.checkpoint.exists() else "is not yet there"
+        return FloatingPointError(f"training diverged: {where}; the last good checkpoint {good}")
+
+    def state_dict(self):
+        """All of it, as `save` takes it."""
+        state = {name: part.bit_generator.state if isinstance(part, np.random.Generator)
+                 else part.state_dict() for name, part in self.parts.items()}
+        return state | {"history": np.array(self.history), "step": self.steps,
+                        "epoch": self.steps // self.steps_per_epoch, "arguments": self.arguments}
+
+    def load_state_dict(self, state):
+        """Puts back what state_dict gave. Raises ValueError if a part is absent or does not fit."""
+        absent = [name for name in (*self.parts, "history", "step") if name not in state]
+        if absent:
+            raise ValueError(f"the checkpoint lacks {', '.join(absent)}: it is not one of this "
+                             "program")
+        for name, part in self.parts.items():
+            if isinstance(part, np.random.Generator):
+                part.bit_generator.state = state[name]
+            else:
+                part.load_state_dict(state[name])
+        self.steps, self.history = state["step"], state["history"].tolist()
+
+
+def load_run(path, parse, words=(), fixed=()):
+    """What a training script goes on from: the state in its checkpoint, and its arguments.
+
+    parse makes the script's arguments, an argparse.Namespace, of the words of a command line: here
+    of those that the checkpoint remembers and then `words`, so that these prevail. For the names in
+    `fixed` they may only repeat what was saved; "auto" there stands for it.
+    Raises ValueError if they do not, or if the checkpoint remembers no arguments.
+    """
+    saved = load(path)
+    if not isinstance(saved.get("arguments"), dict):
+        raise ValueError(f"{path} is a checkpoint of another program: it remembers no arguments")
+    old_words = [f"--{name.replace('_', '-')}={value}"
+                 for name, value in saved["arguments"].items() if value is not None]
+    old, args = parse(old_words), parse([*old_words, *words])
+    for name in fixed:
+        before, now = getattr(old, name), getattr(args, name)
+        if now == "auto":
+            setattr(args, name, before)
+        elif now != before:
+            raise ValueError(f"{path} was trained with --{name.replace('_', '-')} {before}, not "
+                             f"{now}: leave it out to go on, or start anew in another folder")
+    return saved, args

@@ -1,0 +1,308 @@
+"""The course in examples/exercises: its gaps, its solutions, and what it says of mistakes."""
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "examples" / "exercises"
+sys.path.insert(0, str(FOLDER))
+import check  # noqa: E402
+import make_gaps  # noqa: E402
+import play  # noqa: E402
+
+NUMBERS = sorted(check.FILES)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A folder of fresh exercises, as a learner finds them."""
+    make_gaps.main([], tmp_path)
+    return tmp_path
+
+
+def fill(folder, number, right=None, wrong=None):
+    """Writes the solution of an exercise into the folder, with one mistake in it."""
+    text = (check.SOLUTIONS / check.FILES[number]).read_text()
+    assert right is None or text.count(right) == 1
+    (folder / check.FILES[number]).write_text(text.replace(right, wrong) if right else text)
+
+
+def verdicts(number, folder):
+    return {verdict.name: verdict for verdict in check.judge(number, folder)}
+
+
+# The files.
+
+def test_there_are_ten_exercises_and_each_has_a_solution_a_hint_and_gaps():
+    assert NUMBERS == list(range(1, 11))
+    for name in check.FILES.values():
+        solution = (check.SOLUTIONS / name).read_text()
+        gaps = make_gaps.gaps_of(solution)
+        assert len(make_gaps.hint_of(solution).splitlines()) >= 2
+        assert solution.count("# gap ") == solution.count("# end\n") == gaps.count("# TODO: ") > 0
+        assert not re.search("# gap|# end|# hint", gaps)
+        assert max(map(len, gaps.splitlines())) <= 100
+
+
+def test_the_exercises_here_are_those_that_are_made_from_the_solutions():
+    changed = [name for name in check.FILES.values() if (FOLDER / name).read_text()
+               != make_gaps.gaps_of((check.SOLUTIONS / name).read_text())]
+    assert not changed, (f"{changed} differ: if you are working on the exercises, all is well; "
+                         "if you changed a solution, run make_gaps.py --force")
+
+
+def test_a_file_that_a_learner_changed_is_kept_unless_force_is_given(fresh, capsys):
+    mine = fresh / check.FILES[3]
+    mine.write_text("my work")
+    assert make_gaps.main([], fresh) == 1 and make_gaps.main(["3"], fresh) == 1
+    assert mine.read_text() == "my work"
+    assert "ex03_loss.py KEPT" in (out := capsys.readouterr().out) and "3 --force" in out
+    assert make_gaps.main(["3", "--force"], fresh) == 0
+    assert "not written yet: ds_real" in mine.read_text()
+
+
+def test_a_missing_exercise_is_made_alone(tmp_path):
+    assert make_gaps.main(["3"], tmp_path) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["ex03_loss.py"]
+    with pytest.raises(SystemExit):
+        make_gaps.main(["11"], tmp_path)
+
+
+# The verdicts.
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_solution_is_right_in_every_quantity(number):
+    found = check.judge(number, check.SOLUTIONS)
+    assert [verdict for verdict in found if verdict.word != "right"] == []
+    errors = [verdict.comparison.error for verdict in found if verdict.comparison]
+    assert errors and max(errors) < 1e-7  # as the table promises
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_gap_says_that_it_is_not_written_yet(number, fresh):
+    found = check.judge(number, fresh)
+    assert check.summary(found) == "not written yet"
+    assert all(re.match(r"ex\d\d_\w+.py line \d+: not written yet: ", v.note) for v in found)
+
+
+def test_one_gap_does_not_hide_the_verdicts_on_the_others(fresh):
+    for number in NUMBERS:
+        solution = (check.SOLUTIONS / check.FILES[number]).read_text()
+        some = make_gaps.GAP.sub(r'\1raise NotImplementedError("not written yet")\n', solution, 1)
+        (fresh / check.FILES[number]).write_text(some)
+        words = [verdict.word for verdict in check.judge(number, fresh)]
+        assert set(words) == {"right", "missing"} and words.count("right") >= 1, number
+        fill(fresh, number)
+
+
+# Exercise, right line, wrong line, the quantity that is wrong, a word of the hint.
+MISTAKES = [
+    (1, "dy @ self.W.value.T", "-dy @ self.W.value.T", "dx", "sign"),
+    (1, "x.T @ dy\n", "x.T @ dy / len(x)\n", "dW", "1/5 of"),
+    (1, "dy.sum(axis=0)", "dy.mean(axis=0)", "db", "mean"),
+    (2, "np.where(y > 0", "np.where(dy > 0", "LeakyReLU dx", "mask"),
+    (2, "self.negative_slope * dy)", "0 * dy)", "LeakyReLU dx", "0"),
+    (2, "dy * (1 - y * y)", "(1 - y * y)", "Tanh dx", "dy"),
+    (2, "dy * (1 - y * y)", "dy * y * (1 - y)", "Tanh dx", "sigmoid"),
+    (3, "-sigmoid(-s_real) / len(s_real)", "-sigmoid(-s_real)", "ds_real", "6 times"),
+    (3, "sigmoid(s_fake) / len(s_fake)\n        # end\n\n    def generator",
+        "-sigmoid(s_fake) / len(s_fake)\n        # end\n\n    def generator", "ds_fake", "sign"),
+    (3, "-softplus(-s)", "-softplus(-s.clip(-9, 9))", "sigmoid at +-1000", ""),
+    (4, "(ds_fake, cache_fake)", "(ds_fake, cache_real)", "D step: layer 0 dW", "cache"),
+    (4, "    discriminator.zero_grad()\n", "", "D step: from zero", "zero_grad"),
+    (4, "= discriminator.input_grad(", "= discriminator.backward(", "G step: D untouched", "back"),
+    (4, "    generator.zero_grad()\n", "", "G step: from zero", "zero_grad"),
+    (4, "generator.add_param_grads(dx", "generator.backward(dx", "G step: half is enough", "both"),
+    (5, "+ dvar * 2 * c / len(c)", "", "dc", "var"),
+    (5, "dc + dmean / len(dc)", "dc", "dx, long", "mean"),
+    (5, "-0.5 * inv_std", "0.5 * inv_std", "dvar", "sign"),
+    (5, "- dx_hat.mean(axis=0)", "", "dx, short", "mean"),
+    (6, "m / (1 - self.beta1 ** t)", "m / (1 - self.beta1)", "m_hat", "times"),
+    (6, "(v_hat ** 0.5 + self.eps)", "(v_hat + self.eps) ** 0.5", "change", ""),
+    (6, "-self.lr", "self.lr", "change", "sign"),
+    (7, "S * Q:S] += rows", "S * Q:S] = rows", "fold", ""),
+    (7, ".reshape(-1, self.out_channels).T\n", ".reshape(self.out_channels, -1)\n", "dx", ""),
+    (7, "dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))", "db", "mean"),
+    (8, "minigan.patches(dy, *self.window)", "-minigan.patches(dy, *self.window)", "drows", "sign"),
+    (8, "reshape(self.in_channels, -1).T).resh", "reshape(-1, self.in_channels)).resh", "dx", ""),
+    (9, "x_dot @ self.W.value, x_dot", "x_dot @ self.W.value + self.b.value, x_dot",
+        "Dense y_dot", ""),
+    (9, "x_dot @ self.W.value, x_dot", "x_dot @ self.W.value, x", "Dense tcache", "x_dot"),
+    (9, "self.input_grad(x_dot, y), None", "x_dot, None", "LeakyReLU y_dot", "x_dot"),
+    (10, " - 2 * y * x_dot * dx_dot, dx_dot", ", dx_dot", "Tanh dx", "curvature"),
+    (10, "x.T @ dy + x_dot.T", "x_dot.T", "Dense dW", "missing"),
+    (10, "2 * weight / len(g)", "2 * weight", "v", "5 times"),
+    (10, "np.zeros_like(s), np.ones_like(s)", "np.ones_like(s), np.ones_like(s)",
+         "sweeps: layer 0 dW", "where 0 belongs"),
+]
+
+
+@pytest.mark.parametrize("number, right, wrong, quantity, hint", MISTAKES, ids=[
+    f"ex{number:02} {quantity}" for number, _, _, quantity, _ in MISTAKES])
+def test_a_mistake_is_found_and_explained(number, right, wrong, quantity, hint, fresh):
+    for other in NUMBERS:
+        fill(fresh, other)
+    fill(fresh, number, right, wrong)
+    found = verdicts(number, fresh)
+    assert found[quantity].word == "wrong" and hint in found[quantity].lines[-1]
+    if found[quantity].comparison:
+        assert re.match(r"worst at \[.*\]: yours \S+, right \S+$", found[quantity].lines[0])
+    assert "wrong: " in check.summary([*found.values()])
+
+
+def test_each_exercise_has_at_least_two_mistakes_here():
+    for number in NUMBERS:
+        assert sum(row[0] == number for row in MISTAKES) >= 2
+
+
+@pytest.mark.parametrize("wrong, expected", [
+    ("dy.T @ x\n", "transpose"), ("x[:, :2].T @ dy\n", "(2, 3)")])
+def test_a_wrong_shape_is_said_with_both_shapes(wrong, expected, fresh):
+    fill(fresh, 1, "x.T @ dy\n", wrong)
+    found = verdicts(1, fresh)
+    assert found["dW"].word == "wrong shape" and found["dx"].word == "right"
+    assert "(4, 3)" in found["dW"].note and expected in found["dW"].note
+
+
+def test_an_exception_is_said_in_three_lines_with_its_place_and_shapes(fresh):
+    fill(fresh, 1, "dy @ self.W.value.T", "dy @ self.W.value")
+    found = verdicts(1, fresh)["dx"]
+    assert found.word == "error" and len(found.lines) == 3
+    assert found.lines[0] == "ValueError: these shapes do not fit for @"
+    assert found.lines[1] == "in ex01_dense.py line 37: return dy @ self.W.value"
+    assert found.lines[2] == "where dy is (5, 3), self.W.value is (4, 3)"
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_so(fresh):
+    fill(fresh, 1, "return x.T @ dy\n", "return (x.T @ dy\n")
+    found = check.judge(1, fresh)
+    assert [verdict.name for verdict in found] == ["the file"]
+    assert "SyntaxError" in found[0].lines[0] and "ex01_dense.py line 42" in found[0].lines[1]
+    assert "SyntaxError" in check.summary(found)
+
+
+def test_a_broken_forward_pass_is_said_to_be_so(fresh):
+    fill(fresh, 1, "x @ self.W.value +", "x @ self.V.value +")
+    found = check.judge(1, fresh)
+    assert found[0].word == "error" and "ex01_dense.py line 33" in found[0].lines[1]
+
+
+@pytest.mark.parametrize("wrong, word, text", [
+    ("dy.sum(axis=0) * np.nan", "wrong", "nan"),
+    ("None", "missing", "returns None"),
+    ("dy.sum(axis=0).__iadd__(1) and dy.fill(0)", "error", "ValueError"),
+    ("dy.fill(0)", "error", "make a new one")])
+def test_what_is_no_gradient_at_all_gets_a_verdict_too(wrong, word, text, fresh):
+    fill(fresh, 1, "dy.sum(axis=0)", wrong)
+    found = verdicts(1, fresh)["db"]
+    assert found.word == word and text in str(found)
+
+
+def test_overflow_far_out_is_an_error(fresh):
+    fill(fresh, 3, "np.exp(-softplus(-s))", "1 / (1 + np.exp(-s))")
+    found = verdicts(3, fresh)
+    assert found["sigmoid"].word == "right" and found["sigmoid at +-1000"].word == "error"
+    assert "overflow" in found["sigmoid at +-1000"].lines[0]
+
+
+def test_float64_from_float32_is_wrong(fresh):
+    fill(fresh, 2, "np.where(y > 0, dy, self.negative_slope * dy)", "dy * np.where(y > 0, 1, 0.2)")
+    assert "float64" in verdicts(2, fresh)["LeakyReLU as a whole"].lines[0]
+
+
+# The scripts, as a learner runs them.
+
+def test_the_overview_says_what_is_next_and_what_can_be_played(fresh, monkeypatch, capsys):
+    monkeypatch.setattr(check, "FOLDER", fresh)
+    for number in 1, 2, 3, 4, 6:
+        fill(fresh, number)
+    assert check.main([]) == 1
+    out = capsys.readouterr().out
+    assert out.count(" done\n") == 5 and "play.py ring" in out and "play.py digits" not in out
+    assert "Next: exercise 5, in " in out
+    assert check.main(["1"]) == 0 and check.main(["5"]) == 1
+    assert check.main(["--solutions"]) == 0
+    assert capsys.readouterr().out.count("play.py") == 4
+
+
+def test_a_hint_is_unfolded_only_when_asked_for(capsys):
+    assert check.main(["3", "--hint"]) == 0
+    assert "stable softplus" in capsys.readouterr().out
+    check.main(["3"])
+    assert "stable softplus" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", play.NEEDS)
+def test_every_game_plays_with_the_solutions(name, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    draw = play.minigan.draw_digits
+    monkeypatch.setattr(play.minigan, "draw_digits", lambda count, rng: draw(100, rng))
+    play.main([name, "--solutions", "--steps", "2", "--out", str(tmp_path)])
+    assert "step    2" in capsys.readouterr().out and (tmp_path / f"{name}.png").stat().st_size
+
+
+def test_a_game_that_is_stopped_still_draws(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+
+    def stop(self, x):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(play.Ring, "describe", stop)
+    play.main(["ring", "--solutions", "--steps", "10", "--out", str(tmp_path)])
+    assert "Stopped" in capsys.readouterr().out and (tmp_path / "ring.png").exists()
+
+
+def test_the_ring_has_eight_centres_and_is_learned():
+    apart = np.linalg.norm(play.CENTRES[:, None] - play.CENTRES, axis=2)
+    assert (apart + 9 * np.eye(8)).min() > 1
+    ring = play.Ring()
+    assert ring.describe(ring.batch(np.random.default_rng(0), 1000)).startswith("8 of 8 ")
+
+
+def test_a_game_says_which_exercises_it_still_needs(fresh, monkeypatch):
+    monkeypatch.setattr(check, "FOLDER", fresh)
+    for number in 1, 3:
+        fill(fresh, number)
+    fill(fresh, 4, "    generator.zero_grad()\n", "")
+    with pytest.raises(SystemExit) as end:
+        play.main(["ring"])
+    assert "Exercise 2: LeakyReLU and Tanh, backward: not written yet" in str(end.value)
+    assert "Exercise 4: The two steps of GAN training: wrong: G step: from zero" in str(end.value)
+    assert "Exercise 1:" not in str(end.value) and "check.py 2" in str(end.value)
+
+
+def test_pytest_runs_one_exercise_and_the_repository_collects_none(tmp_path):
+    folder = tmp_path / "examples" / "exercises"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("bug_zoo", "__pycache__"))
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    fill(folder, 3)
+    for name, status, word in [("ex03", 0, "1 passed"), ("ex04", 1, "not written yet: D step")]:
+        done = subprocess.run([sys.executable, "-m", "pytest", "examples/exercises", "-m", name],
+                              cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == status and word in done.stdout, done.stdout
+        assert "9 deselected" in done.stdout and "Traceback" not in done.stdout
+    assert "testpaths = tests\n" in (ROOT / "setup.cfg").read_text()
+
+
+def test_the_readme_of_the_course_shows_a_true_table(fresh):
+    gaps = (fresh / check.FILES[1]).read_text()
+    for quantity, line in ("dx", "return dy @ self.W.value.T"), ("dW", "return x.T @ dy / len(x)"):
+        gaps = gaps.replace(f'raise NotImplementedError("not written yet: {quantity}")', line)
+    (fresh / check.FILES[1]).write_text(gaps)
+    shown = re.search(r"```\n(quantity.*?\n)```", (FOLDER / "README.md").read_text(), re.DOTALL)[1]
+
+    def without_rounding_errors(text):
+        return re.sub(r"\d\.\de-\d\d", "small", text)
+    real = without_rounding_errors(check.table(1, check.judge(1, fresh), fresh))
+    assert without_rounding_errors(shown) in real
+
+
+def test_the_readme_of_the_course_names_what_there_is():
+    readme = (FOLDER / "README.md").read_text()
+    for name in re.findall(r"`((?:minigan|examples)/[\w/.]+)`", readme):
+        assert (ROOT / name).exists(), name
+    assert set(re.findall(r"`play.py (\w+)`", readme)) == set(play.NEEDS)

@@ -1,0 +1,450 @@
+"""The examples as a user runs them, on the built-in digits."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
+pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
+
+from minigan import LOSSES  # noqa: E402
+from minigan.workshop import load, save, to_float  # noqa: E402
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+import generate  # noqa: E402
+import mnist_gan  # noqa: E402
+import options  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def small_data(monkeypatch, tmp_path):
+    """No network, no MNIST of this machine, 100 built-in digits instead of 60000."""
+    draw = mnist_gan.draw_digits
+    monkeypatch.setattr(mnist_gan, "draw_digits", lambda count, rng: draw(100, rng))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MINIGAN_DATA", raising=False)
+    monkeypatch.setattr("minigan.workshop.data.MIRRORS", ["http://127.0.0.1:9/"])
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words, data="digits"):
+    small = ["--batch-size", "20", "--latent-dim", "5", "--width", "8"]
+    mnist_gan.main(["--data", data, *small, *map(str, words)])
+
+
+def test_a_run_leaves_all_it_promises(capsys):
+    run("--recipe", "classical", "--epochs", 2, "--out", "a", "--save-samples", 30)
+    assert {path.name for path in Path("a").iterdir()} == {
+        "checkpoint.npz", "samples_epoch_001.png", "samples_epoch_002.png", "samples.png",
+        "losses.png", "training.gif", "samples.npz"}
+    images = np.load("a/samples.npz")["images"]
+    assert images.shape == (30, 28, 28) and images.dtype == np.float32
+    assert images.min() >= 0 and images.max() <= 1
+    saved = load("a/checkpoint.npz")
+    assert saved["step"] == 10 and saved["epoch"] == 2 and saved["history"].shape == (10, 4)
+    out, err = capsys.readouterr()
+    assert "BUILT-IN DIGITS" in out and "steps done: 10, 10 of them now, in" in out
+    assert "Nothing was left" not in out and "D(G(z))" in err
+
+
+@pytest.mark.parametrize("stop", [["--epochs", 1], ["--steps", 3]], ids=["epoch", "step"])
+def test_resuming_equals_an_uninterrupted_run_bit_for_bit(stop):
+    run("--epochs", 2, "--out", "whole")
+    run(*stop, "--out", "parts")
+    run("--epochs", 2, "--out", "parts", "--resume")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), load("whole/checkpoint.npz"))
+    assert Path("parts/samples.png").read_bytes() == Path("whole/samples.png").read_bytes()
+
+
+def test_pictures_do_not_disturb_the_training(monkeypatch):
+    run("--epochs", 2, "--out", "with", "--save-samples", 10)
+    for name in ("save_grid", "save_curves", "save_animation"):
+        monkeypatch.setattr(mnist_gan, name, lambda *_: None)
+    run("--epochs", 2, "--out", "without")
+    np.testing.assert_equal(load("with/checkpoint.npz"), load("without/checkpoint.npz"))
+
+
+def test_the_dcgan_trains_and_generates():
+    run("--arch", "dcgan", "--steps", 2, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    assert np.isfinite(saved["history"]).all() and saved["generator"]["4.W"].ndim == 4
+    generate.main(["a/checkpoint.npz", "--count", "3", "--out", "digits.npz"])
+    assert np.load("digits.npz")["images"].shape == (3, 28, 28)
+    with pytest.raises(SystemExit, match="was trained with --arch dcgan, not mlp"):
+        mnist_gan.main(["--resume", "--out", "a", "--arch", "mlp"])
+
+
+@pytest.mark.parametrize("penalty", options.BY_PENALTY)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_with_every_penalty(loss, penalty):
+    run("--loss", loss, "--penalty", penalty, "--steps", 2, "--n-critic", 2, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    columns = 4 - (loss == "wasserstein") + (penalty in ("gp", "r1"))
+    assert saved["history"].shape == (2, columns) and np.isfinite(saved["history"]).all()
+    assert saved["adam_d"]["steps"] == 4 and saved["adam_g"]["steps"] == 2
+    limit = max(abs(value).max() for value in saved["discriminator"].values())
+    assert (limit <= np.float32(0.01)) == (penalty == "clip")
+
+
+def test_the_defaults_follow_from_the_penalty_and_the_penalty_from_the_loss():
+    for words, expected in [("--recipe classical", ("none", 1, 2e-4, 0.5, "none")),
+                            ("--loss hinge", ("none", 1, 2e-4, 0.5, "none")),
+                            ("--loss hinge --arch dcgan", ("none", 1, 2e-4, 0.5, "batch")),
+                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer")),
+                            ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0, "layer")),
+                            ("--penalty r1 --arch dcgan", ("r1", 1, 2e-4, 0.5, "layer")),
+                            ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0, "none"))]:
+        args = options.parse(words.split())
+        assert (args.penalty, args.n_critic, args.lr, args.beta1, args.norm) == expected
+        assert args.recipe == "classical" and args.average == 0 and args.penalty_every == 1
+
+
+@pytest.mark.parametrize("arch", options.TUNED)
+def test_the_tuned_recipe_is_the_default_and_what_is_given_prevails(arch):
+    args = options.parse(["--arch", arch])
+    assert args.recipe == "tuned"
+    assert options.TUNED[arch].items() <= vars(args).items()
+    assert None not in [getattr(args, name) for name in options.REMEMBERED[:-1] if name != "lr_end"]
+    args = options.parse([*f"--arch {arch} --recipe tuned --lr 0.5".split(),
+                          *"--penalty none --average 0".split()])
+    assert (args.lr, args.penalty, args.average) == (0.5, "none", 0)
+    assert args.width == options.parse(["--arch", arch]).width
+
+
+@pytest.mark.parametrize("penalty", ["clip", "gp", "r1"])
+def test_the_weight_of_a_penalty_is_the_one_that_is_given(penalty):
+    values = []
+    for weight in ("0.5", "0.5", "50"):
+        out = f"run{len(values)}"
+        run("--penalty", penalty, "--penalty-weight", weight, "--n-critic", 1, "--steps", 3,
+            "--lr", "0.1", "--out", out)
+        values.append(load(f"{out}/checkpoint.npz")["discriminator"]["1.W"])
+    assert np.array_equal(values[0], values[1]) and not np.array_equal(values[0], values[2])
+
+
+def test_a_penalty_now_and_then_resumes_bit_for_bit():
+    words = ["--penalty", "r1", "--penalty-every", 3]
+    run(*words, "--steps", 5, "--out", "whole")
+    run(*words, "--steps", 2, "--out", "parts")
+    run("--steps", 5, "--out", "parts", "--resume")
+    saved = load("whole/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
+    norms = saved["history"][:, -1]
+    assert norms[0] == norms[1] == norms[2] != norms[3] == norms[4]
+
+
+def test_the_learning_rate_falls_in_a_straight_line_to_where_it_is_to_end(monkeypatch):
+    seen = []
+    step = mnist_gan.generator_step
+
+    def look(*words):
+        seen.append(words[2].lr)
+        return step(*words)
+
+    monkeypatch.setattr(mnist_gan, "generator_step", look)
+    run("--steps", 4, "--lr", "4e-4", "--lr-end", "2e-4", "--out", "a")
+    np.testing.assert_allclose(seen, [4e-4, 3.5e-4, 3e-4, 2.5e-4])
+    seen.clear()
+    run("--steps", 2, "--lr", "4e-4", "--out", "b")
+    assert seen == [4e-4, 4e-4]
+
+
+@pytest.mark.parametrize("arch", ["mlp", "dcgan"])
+def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arch):
+    words = ["--arch", arch, "--loss", "wasserstein", "--n-critic", 2]
+    run(*words, "--steps", 3, "--out", "whole")
+    run(*words, "--steps", 1, "--out", "parts")
+    run("--steps", 3, "--out", "parts", "--resume")
+    saved = load("whole/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
+    assert not [name for name in saved["discriminator"] if "running" in name]
+    assert [name for name in saved["discriminator"] if "gamma" in name]
+
+
+def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit():
+    words = ["--average", "0.9", "--save-samples", 9]
+    run(*words, "--steps", 4, "--out", "whole")
+    run(*words, "--steps", 2, "--out", "parts")
+    run("--steps", 4, "--out", "parts", "--resume", "--save-samples", 9)
+    run("--steps", 4, "--out", "without", "--save-samples", 9, "--average", 0)
+    whole, without = load("whole/checkpoint.npz"), load("without/checkpoint.npz")
+    np.testing.assert_equal(load("parts/checkpoint.npz"), whole)
+    np.testing.assert_equal(without["generator"], whole["generator"])  # it changes no training
+    assert whole["average"]["steps"] == 4 and "average" not in without
+    drawn = {}
+    for name, words in [("average", []), ("last", ["--last"])]:
+        generate.main(["whole/checkpoint.npz", "--out", f"{name}.npz", *words])
+        drawn[name] = np.load(f"{name}.npz")["images"]
+    generate.main(["without/checkpoint.npz", "--out", "without.npz"])
+    assert np.array_equal(drawn["last"], np.load("without.npz")["images"])
+    assert not np.array_equal(drawn["last"], drawn["average"])
+    shown = [Path(out, "samples.png").read_bytes() for out in ("whole", "parts", "without")]
+    assert shown[0] == shown[1] != shown[2]
+
+
+def test_the_log_shows_the_distance_and_the_length_of_the_gradient(capsys):
+    run("--loss", "wasserstein", "--steps", 1, "--n-critic", 1, "--out", "a")
+    assert re.search(r"D loss .*, G loss .*, distance .*, \|dD/dx\| \d", capsys.readouterr().err)
+
+
+def test_both_networks_learn_with_the_learning_rate_that_is_given():
+    run("--steps", 1, "--lr", "0.003", "--out", "a")
+    saved = load("a/checkpoint.npz")
+    networks = mnist_gan.NETWORKS["mlp"](5, np.random.default_rng(0).spawn(1)[0], width=8)
+    for name, network in zip(("generator", "discriminator"), networks):
+        farthest = max(abs(saved[name][key] - parameter.value).max()
+                       for key, parameter in network.named_parameters())
+        assert 0.99 * 0.003 < farthest < 1.001 * 0.003, name  # Adam's first step is lr or less
+
+
+def test_the_seed_sets_the_order_of_the_images(monkeypatch):
+    seen = []
+    step = mnist_gan.discriminator_step
+
+    def look(*words):
+        seen.append(words[4])
+        return step(*words)
+
+    monkeypatch.setattr(mnist_gan, "discriminator_step", look)
+    run("--epochs", 2, "--steps", 6, "--seed", 7, "--out", "a")
+    images, _ = mnist_gan.draw_digits(100, np.random.default_rng(7))
+    for x_real, epoch in [(seen[0], 1), (seen[5], 2)]:
+        order = np.random.default_rng([7, epoch]).permutation(100)
+        assert np.array_equal(x_real, to_float(images[order[:20]]))
+
+
+def test_a_finished_run_says_that_nothing_was_left_to_do(capsys):
+    run("--steps", 2, "--out", "a")
+    run("--steps", 2, "--out", "a", "--resume")
+    out = capsys.readouterr().out
+    assert "steps done: 2, 0 of them now" in out
+    assert "Nothing was left to do: to train for longer" in out
+
+
+def test_the_animation_shows_the_epochs_of_this_run_in_their_order(monkeypatch):
+    shown = []
+    monkeypatch.setattr(mnist_gan, "save_animation", lambda _, pictures: shown.extend(pictures))
+    monkeypatch.setattr(mnist_gan, "draw_digits", lambda *_: [np.zeros((2, 28, 28), np.uint8)])
+    Path("a").mkdir()
+    for stale in ("samples_epoch_004.png", "samples_epoch_1000.png"):
+        Path("a", stale).write_bytes(b"")
+    mnist_gan.main("--data digits --batch-size 2 --latent-dim 2 --epochs 3 --out a".split())
+    assert shown == [Path(f"a/samples_epoch_00{epoch}.png") for epoch in (1, 2, 3)]
+
+
+def test_what_does_not_fit_is_refused_before_the_images_are_loaded(monkeypatch):
+    digits = mnist_gan.draw_digits
+    monkeypatch.setattr(mnist_gan, "draw_digits", None)
+    monkeypatch.setattr(mnist_gan, "load_mnist", lambda _: digits(40, np.random.default_rng(0)))
+    run("--steps", 1, "--out", "a", data="mnist")
+    with pytest.raises(SystemExit, match="error: .* was trained with --data mnist, not digits"):
+        run("--out", "a", "--resume")
+    run("--steps", 2, "--out", "a", "--resume", data="auto")
+    assert load("a/checkpoint.npz")["arguments"]["data"] == "mnist"
+    Path("file").write_text("")
+    with pytest.raises(SystemExit, match="error: no file can be written in the folder file.below"):
+        run("--out", "file/below")
+
+
+@pytest.mark.parametrize("module", ["matplotlib", "tqdm"])
+def test_a_missing_package_is_named_before_the_images_are_loaded(monkeypatch, module):
+    monkeypatch.setattr(mnist_gan, "draw_digits", None)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=f"error: this example needs {module}: pip install -e"):
+        run()
+
+
+def test_a_missing_matplotlib_spares_generate_the_npz(monkeypatch):
+    run("--steps", 1, "--out", "a")
+    for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
+    with pytest.raises(SystemExit, match="error: a picture needs matplotlib.*: pip install -e"):
+        generate.main(["a/checkpoint.npz"])
+
+
+def test_an_older_checkpoint_without_an_argument_counts_as_its_default():
+    mnist_gan.main("--data digits --latent-dim 5 --steps 1 --out a".split())
+    saved = load("a/checkpoint.npz")
+    del saved["arguments"]["batch_size"], saved["arguments"]["arch"]
+    save("a/checkpoint.npz", saved)
+    mnist_gan.main("--resume --steps 2 --out a".split())
+    assert load("a/checkpoint.npz")["step"] == 2
+    generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
+    with pytest.raises(SystemExit, match="--batch-size 64, not 20"):
+        mnist_gan.main("--resume --batch-size 20 --out a".split())
+
+
+def test_a_checkpoint_of_another_program_is_refused_by_name():
+    run("--steps", 1, "--out", "a")
+    for absent, complaint in [("arguments", "checkpoint.npz is a checkpoint of another program"),
+                              ("adam_d", "the checkpoint lacks adam_d")]:
+        saved = load("a/checkpoint.npz")
+        del saved[absent]
+        save(Path(absent, "checkpoint.npz"), saved)
+        with pytest.raises(SystemExit, match=f"error: .*{complaint}"):
+            run("--resume", "--out", absent)
+    with pytest.raises(SystemExit, match="error: .*checkpoint.npz is a checkpoint of another"):
+        generate.main(["arguments/checkpoint.npz"])
+    save("b.npz", {"arguments": {}})
+    with pytest.raises(SystemExit, match="error: .* absent in the state to load"):
+        generate.main(["b.npz"])
+
+
+def test_resume_takes_up_what_is_not_given_and_refuses_what_differs():
+    run("--epochs", 1, "--out", "a")
+    mnist_gan.main(["--resume", "--out", "a", "--epochs", "2"])
+    assert load("a/checkpoint.npz")["step"] == 10
+    for words, complaint in [(["--latent-dim", "7"], "--latent-dim 5, not 7"),
+                             (["--loss", "hinge"], "--loss nonsaturating, not hinge")]:
+        with pytest.raises(SystemExit, match=f"was trained with {complaint}"):
+            mnist_gan.main(["--resume", "--out", "a", *words])
+
+
+def test_a_finished_run_is_not_overwritten_by_the_next():
+    run("--steps", 1, "--out", "a")
+    with pytest.raises(SystemExit, match="checkpoint.npz exists: add --resume, or choose another"):
+        run("--steps", 1, "--out", "a")
+
+
+def test_auto_falls_back_loudly_and_mnist_never(capsys):
+    run("--steps", 1, "--out", "a", data="auto")
+    out = capsys.readouterr().out
+    assert "could not be downloaded" in out and "MINIGAN_DATA" in out and "BUILT-IN DIGITS" in out
+    assert load("a/checkpoint.npz")["arguments"]["data"] == "digits"
+    with pytest.raises(SystemExit, match="error: .* could not be downloaded"):
+        run("--steps", 1, "--out", "b", data="mnist")
+    for data in ("mnist", "auto"):  # a place that the user named is never passed over
+        with pytest.raises(SystemExit, match="error: neither .* is in nowhere"):
+            run("--data-dir", "nowhere", "--out", "b", data=data)
+
+
+def test_digits_never_download(monkeypatch):
+    monkeypatch.setattr(mnist_gan, "load_mnist", None)
+    run("--steps", 1, "--out", "a")
+
+
+@pytest.mark.parametrize("words", [
+    ["--epochs", "0"], ["--lr", "-1"], ["--lr", "nan"], ["--seed", "-1"], ["--loss", "mse"],
+    ["--batch-size", "x"], ["--batch-size", "1"], ["--lr", "inf"]])
+def test_impossible_arguments_are_named(words, capsys):
+    with pytest.raises(SystemExit):
+        run(*words)
+    assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
+def test_a_batch_larger_than_the_data_is_one_clear_line_and_leaves_no_picture():
+    with pytest.raises(SystemExit, match="error: a batch takes 1 to 100 images, .* got .* 101"):
+        run("--batch-size", 101, "--out", "a")
+    assert not list(Path("a").iterdir())
+
+
+def test_a_training_that_diverges_is_one_clear_line():
+    with np.errstate(all="ignore"), pytest.raises(
+            SystemExit, match="error: training diverged: step [1-5], .* is not yet there"):
+        run("--lr", "1e30", "--loss", "leastsquares", "--out", "a")
+
+
+def test_a_norm_that_takes_no_penalty_is_one_clear_line():
+    with pytest.raises(SystemExit, match="error: BatchNorm.* takes no gradient penalty"):
+        run("--penalty", "r1", "--norm", "batch", "--out", "a")
+
+
+def test_a_missing_backend_is_one_clear_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(SystemExit, match='error: backend "cupy" needs CuPy'):
+        run("--backend", "cupy")
+    run("--steps", 1, "--out", "a")
+    with pytest.raises(SystemExit, match='error: backend "cupy" needs CuPy'):
+        generate.main(["a/checkpoint.npz", "--out", "digits.npz", "--backend", "cupy"])
+
+
+def test_generate_draws_from_a_checkpoint(capsys):
+    run("--steps", 2, "--out", "a")
+    for out in ["new/digits.png", "digits.npz"]:
+        generate.main(["a/checkpoint.npz", "--count", "9", "--out", out])
+        assert Path(out).exists()
+    images = np.load("digits.npz")["images"]
+    assert images.shape == (9, 28, 28) and images.min() >= 0 and images.max() <= 1
+    with pytest.raises(SystemExit, match="there is no checkpoint b.npz"):
+        generate.main(["b.npz"])
+    with pytest.raises(SystemExit):
+        generate.main(["a/checkpoint.npz", "--out", "digits.jpg"])
+    assert "--out takes a file .png or .npz, got digits.jpg" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="error: .*Not a directory|error: .*exists"):
+        generate.main(["a/checkpoint.npz", "--out", "digits.npz/below.npz"])
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])}
+
+
+def test_the_dry_run_leaves_nothing_behind(tmp_path):
+    words = [sys.executable, EXAMPLES / "mnist_gan.py", "--dry-run"]
+    done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "BUILT-IN DIGITS" in done.stdout and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words, hint", [
+    (["--out", "my runs/a"], "python gan.py --out 'my runs/a' --backend cupy --resume"),
+    (["--dry-run"], None)])
+def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, words, hint):
+    step = mnist_gan.generator_step
+
+    def press(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return step(*arguments)
+
+    monkeypatch.setattr(mnist_gan, "generator_step", press)
+    monkeypatch.setattr(mnist_gan, "backend_module", lambda _: np)  # the CPU stands in for a GPU
+    monkeypatch.setattr(mnist_gan, "to_device", lambda x, _: x)
+    monkeypatch.setattr("minigan.layer.to_device", lambda x, _: x)
+    monkeypatch.setattr(sys, "argv", ["gan.py", *words, "--backend", "cupy"])
+    run(*sys.argv[1:])
+    out = capsys.readouterr().out
+    assert "steps done: 1," in out
+    if hint:
+        assert f"To go on: {hint}\n" in out
+        monkeypatch.setattr(sys, "argv", shlex.split(hint)[1:])
+        run(*sys.argv[1:])
+        assert f"To go on: {hint}\n" in capsys.readouterr().out
+    else:
+        assert "--resume" not in out and "Checkpoint and pictures" not in out
+
+
+@pytest.mark.parametrize("name", ["load_images", "save_curves"])
+def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, name):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist_gan, name, press)
+    with pytest.raises(SystemExit, match="^Interrupted at once; --resume goes on from the last"):
+        run("--steps", 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C")
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    code = ("import mnist_gan as m; draw = m.draw_digits; "
+            "m.draw_digits = lambda count, rng: draw(200, rng); m.main()")
+    words = [sys.executable, "-c", code, "--data", "digits", "--epochs", "10000",
+             "--out", "a"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    checkpoint = tmp_path / "a" / "checkpoint.npz"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Interrupted. To go on: python " in out and "--out a --resume\n" in out
+    saved = load(checkpoint)
+    assert saved["step"] == len(saved["history"]) > 0

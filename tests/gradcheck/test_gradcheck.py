@@ -1,0 +1,347 @@
+"""The check is checked: right gradients pass, and each classic mistake is caught."""
+import numpy as np
+import pytest
+
+from minigan import (
+    BatchNorm, Dense, Dropout, Flatten, Hinge, Layer, LayerNorm, LeakyReLU, Minimax, NonSaturating,
+    Sequential, Tanh)
+from minigan.gradcheck import (
+    GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((6, 4))
+
+
+def test_the_numerical_gradient_is_that_of_calculus_and_leaves_x_alone():
+    x = rng.standard_normal((3, 2))
+    before = x.copy()
+    found = numerical_gradient(lambda x: float((np.sin(x) * x).sum()), x)
+    np.testing.assert_allclose(found, np.cos(x) * x + np.sin(x), rtol=1e-8, atol=1e-9)
+    assert np.array_equal(x, before)
+
+
+def test_only_float64_is_accepted():
+    with pytest.raises(TypeError, match="float64, got float32"):
+        numerical_gradient(lambda x: float(x.sum()), np.ones(3, np.float32))
+    with pytest.raises(TypeError, match="float64, got float32"):
+        check_layer(Tanh(), X.astype(np.float32))
+
+
+# Mistakes in one layer: a class with one method broken, and what the report must say of it.
+
+class Negated(Dense):
+    def input_grad(self, dy, x):
+        return -super().input_grad(dy, x)
+
+
+class NotTransposed(Dense):
+    def input_grad(self, dy, x):
+        return dy @ self.W.value
+
+
+class WeightsTransposed(Dense):
+    def add_param_grads(self, dy, x):
+        self.W.grad += (x.T @ dy).T
+        self.b.grad += dy.sum(axis=0)
+
+
+class MeanOverTheBatch(Dense):
+    def add_param_grads(self, dy, x):
+        self.W.grad += x.T @ dy / len(x)
+        self.b.grad += dy.sum(axis=0)
+
+
+class BiasForgotten(Dense):
+    def add_param_grads(self, dy, x):
+        self.W.grad += x.T @ dy
+
+
+class Overwritten(Dense):
+    def add_param_grads(self, dy, x):
+        self.W.grad[...] = x.T @ dy
+        self.b.grad += dy.sum(axis=0)
+
+
+class InputOnSelf(Dense):
+    def forward(self, x, train=True):
+        self.x = x + 1  # the x of another call
+        return super().forward(x)
+
+    def add_param_grads(self, dy, x):
+        super().add_param_grads(dy, self.x)
+
+
+class MaskFromTheGradient(LeakyReLU):
+    def input_grad(self, dy, y):
+        return super().input_grad(dy, dy)
+
+
+class MaskForgotten(Dropout):
+    def input_grad(self, dy, mask):
+        return dy
+
+
+class WritesIntoDy(Tanh):
+    def input_grad(self, dy, y):
+        dy *= 1 - y * y
+        return dy
+
+
+class DerivativeAtY(Tanh):
+    def input_grad(self, dy, y):
+        return dy * (1 - np.tanh(y) ** 2)
+
+
+class MeanTermForgotten(BatchNorm):
+    def input_grad(self, dy, cache):
+        x_hat, inv_std, _ = cache
+        dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
+        return (inv_std * (dx_hat - x_hat * self.mean(dx_hat * x_hat))).reshape(dy.shape)
+
+
+class VarianceTermForgotten(BatchNorm):
+    def input_grad(self, dy, cache):
+        x_hat, inv_std, _ = cache
+        dx_hat = dy.reshape(x_hat.shape) * self.gamma.value
+        return (inv_std * (dx_hat - self.mean(dx_hat))).reshape(dy.shape)
+
+
+class StatisticsTakenForConstants(BatchNorm):
+    def input_grad(self, dy, cache):
+        x_hat, inv_std, _ = cache
+        return super().input_grad(dy, (x_hat, inv_std, True))
+
+
+class GammaAndBetaSwapped(LayerNorm):
+    def add_param_grads(self, dy, cache):
+        self.beta.grad += (dy * cache[0].reshape(dy.shape)).sum(0)
+        self.gamma.grad += dy.sum(0)
+
+
+class Doubled(LayerNorm):
+    def input_grad(self, dy, cache):
+        return 2 * super().input_grad(dy, cache)
+
+
+@pytest.mark.parametrize("layer, complaint", [
+    (Negated(4, 3, rng), "dx .* WRONG: the sign is wrong"),
+    (NotTransposed(4, 4, rng), "dx .* WRONG"),
+    (WeightsTransposed(4, 4, rng), "W .* WRONG: it is the transpose"),
+    (MeanOverTheBatch(4, 3, rng), "W .* WRONG: it is 1/6 of the right one, and 6 is the"),
+    (BiasForgotten(4, 3, rng), "b .* WRONG: it is all zero"),
+    (Overwritten(4, 3, rng), "add_param_grads overwrites W.grad instead of adding"),
+    (InputOnSelf(4, 3, rng), "W .* WRONG"),
+    (MaskFromTheGradient(), "dx .* WRONG"),
+    (MaskForgotten(0.4, rng), "dx .* WRONG"),
+    (WritesIntoDy(), "writes into its dy|another dx"),
+    (DerivativeAtY(), "dx .* WRONG: it is the gradient at y"),
+    (MeanTermForgotten(4), "dx .* WRONG"),
+    (VarianceTermForgotten(4), "dx .* WRONG"),
+    (StatisticsTakenForConstants(4), "dx .* WRONG"),
+    (GammaAndBetaSwapped(4), "gamma .* WRONG"),
+    (Doubled(4), "dx .* WRONG: it is 2 times the right one")],
+    ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "")
+def test_a_mistake_in_a_layer_is_caught(layer, complaint):
+    with pytest.raises(GradientError, match=complaint):
+        check_layer(layer.astype(np.float64), X)
+
+
+def test_a_mistake_is_caught_though_x_comes_from_the_generator_with_the_checks_own_seed():
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    with pytest.raises(GradientError):
+        check_layer(WeightsTransposed(4, 4).astype(np.float64), x, seed=0)
+
+
+def test_a_mistake_as_small_as_a_tenth_of_a_percent_in_one_element_is_caught():
+    class Slightly(Tanh):
+        def input_grad(self, dy, y):
+            dx = super().input_grad(dy, y)
+            dx[2, 1] *= 1.001
+            return dx
+
+    with pytest.raises(GradientError, match=r"worst at \[2, 1\]"):
+        check_layer(Slightly(), X)
+
+
+def test_a_gradient_that_is_not_finite_is_caught():
+    class Nan(Tanh):
+        def input_grad(self, dy, y):
+            return super().input_grad(dy, y) * np.where(y > 0.5, np.nan, 1)
+
+    with pytest.raises(GradientError, match="not finite"):
+        check_layer(Nan(), X)
+
+
+def test_a_check_that_proves_nothing_is_refused():
+    class Constant(Layer):
+        def forward(self, x, train=True):
+            return np.ones_like(x), None
+
+        def input_grad(self, dy, _):
+            return np.zeros_like(dy)
+
+    with pytest.raises(GradientError, match="nothing is proved"):
+        check_layer(Constant(), X)
+
+
+def test_an_element_whose_relu_changes_sides_is_counted_apart():
+    x = X.copy()
+    x[1, 2] = 1e-7  # nearer to the kink than the step of the differences
+    report = check_layer(LeakyReLU(), x)
+    assert report[0].kinks == 1 and report[0].right
+
+
+def test_a_check_changes_neither_values_nor_statistics_nor_random_streams():
+    net = Sequential(Dense(4, 3, rng), BatchNorm(3), Dropout(0.5, np.random.default_rng(1)))
+    net.astype(np.float64)
+    before, stream = net.state_dict(), net.layers[2].rng.bit_generator.state
+    check_layer(net, X)
+    assert all(np.array_equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net.layers[2].rng.bit_generator.state == stream
+
+
+# Mistakes in the steps, which a check of each layer alone does not see.
+
+def gan():
+    rng = np.random.default_rng(3)
+    generator = Sequential(Dense(3, 5, rng), BatchNorm(5), LeakyReLU(), Dense(5, 4, rng), Tanh())
+    discriminator = Sequential(Flatten(), Dense(4, 6, rng), LeakyReLU(), Dense(6, 1, rng))
+    return generator.astype(np.float64), discriminator.astype(np.float64)
+
+
+def stale_cache(G, D, optimizer, loss, x_real, z, penalty=None):
+    s_real, _ = D.forward(x_real)
+    s_fake, cache = D.forward(G.forward(z)[0])  # as if D kept its one cache on itself
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    D.zero_grad()
+    D.add_param_grads(ds_real, cache)
+    D.add_param_grads(ds_fake, cache)
+    return value, s_real.mean(), s_fake.mean()
+
+
+def gradients_never_cleared(G, D, optimizer, loss, x_real, z, penalty=None):
+    s_real, cache_real = D.forward(x_real)
+    s_fake, cache_fake = D.forward(G.forward(z)[0])
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    D.add_param_grads(ds_real, cache_real)
+    D.add_param_grads(ds_fake, cache_fake)
+    return value, s_real.mean(), s_fake.mean()
+
+
+def fakes_forgotten(G, D, optimizer, loss, x_real, z, penalty=None):
+    s_real, cache_real = D.forward(x_real)
+    s_fake, _ = D.forward(G.forward(z)[0])
+    value, ds_real, _ = loss.discriminator(s_real, s_fake)
+    D.zero_grad()
+    D.add_param_grads(ds_real, cache_real)
+    return value, s_real.mean(), s_fake.mean()
+
+
+def generator_learns_too(G, D, optimizer, loss, x_real, z, penalty=None):
+    s_real, cache_real = D.forward(x_real)
+    x_fake, cache = G.forward(z)
+    s_fake, cache_fake = D.forward(x_fake)
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    D.zero_grad()
+    D.add_param_grads(ds_real, cache_real)
+    G.add_param_grads(D.backward(ds_fake, cache_fake), cache)
+    return value, s_real.mean(), s_fake.mean()
+
+
+@pytest.mark.parametrize("step", [
+    stale_cache, gradients_never_cleared, fakes_forgotten, generator_learns_too])
+def test_a_mistake_in_the_discriminator_step_is_caught(step):
+    x_real, z = rng.standard_normal((6, 4)), rng.standard_normal((6, 3))
+    with pytest.raises(GradientError):
+        check_discriminator_step(*gan(), NonSaturating(), x_real, z, step=step)
+
+
+def bypasses_the_discriminator(G, D, optimizer, loss, z):
+    x_fake, cache = G.forward(z)
+    s_fake, _ = D.forward(x_fake)
+    value, ds_fake = loss.generator(s_fake)
+    G.zero_grad()
+    G.add_param_grads(ds_fake * np.ones_like(x_fake), cache)
+    return value, s_fake.mean()
+
+
+def discriminator_learns_too(G, D, optimizer, loss, z):
+    x_fake, cache = G.forward(z)
+    s_fake, cache_fake = D.forward(x_fake)
+    value, ds_fake = loss.generator(s_fake)
+    G.zero_grad()
+    G.add_param_grads(D.backward(ds_fake, cache_fake), cache)
+    return value, s_fake.mean()
+
+
+def wrong_sign(G, D, optimizer, loss, z):
+    x_fake, cache = G.forward(z)
+    s_fake, cache_fake = D.forward(x_fake)
+    value, ds_fake = loss.generator(s_fake)
+    G.zero_grad()
+    G.add_param_grads(D.input_grad(-ds_fake, cache_fake), cache)
+    return value, s_fake.mean()
+
+
+def detached(G, D, optimizer, loss, z):
+    s_fake, _ = D.forward(G.forward(z)[0])
+    G.zero_grad()
+    return loss.generator(s_fake)[0], s_fake.mean()
+
+
+@pytest.mark.parametrize("step", [
+    bypasses_the_discriminator, discriminator_learns_too, wrong_sign, detached])
+def test_a_mistake_in_the_generator_step_is_caught(step):
+    with pytest.raises(GradientError):
+        check_generator_step(*gan(), NonSaturating(), rng.standard_normal((6, 3)), step=step)
+
+
+class SwappedGradients(Minimax):
+    def discriminator(self, s_real, s_fake):
+        value, ds_real, ds_fake = super().discriminator(s_real, s_fake)
+        return value, ds_fake, ds_real
+
+
+class SumForMean(Hinge):
+    def generator(self, s_fake):
+        value, ds_fake = super().generator(s_fake)
+        return value, ds_fake * len(s_fake)
+
+
+class Clipped(Minimax):  # probabilities clipped at 0.999, as some libraries do
+    def discriminator(self, s_real, s_fake):
+        value, ds_real, ds_fake = super().discriminator(s_real, s_fake)
+        return value, ds_real, ds_fake * (abs(s_fake) < 6.9)
+
+
+def test_a_mistake_in_a_loss_is_caught_by_the_steps():
+    x_real, z = rng.standard_normal((6, 4)), rng.standard_normal((6, 3))
+    generator, discriminator = gan()
+    with pytest.raises(GradientError):
+        check_discriminator_step(generator, discriminator, SwappedGradients(), x_real, z)
+    with pytest.raises(GradientError, match="it is 6 times the right one"):
+        check_generator_step(generator, discriminator, SumForMean(), z)
+    discriminator.parameters()[-1].value += 8  # sure, and wrong
+    check_discriminator_step(generator, discriminator, Minimax(), x_real, z)
+    with pytest.raises(GradientError):
+        check_discriminator_step(generator, discriminator, Clipped(), x_real, z)
+
+
+@pytest.mark.parametrize("layer, name", [(Dense(3, 3, 0), "b"), (BatchNorm(3), "gamma"),
+                                         (LayerNorm(3), "beta")])
+def test_parameters_as_they_start_hide_no_mistake_and_are_put_back(layer, name, monkeypatch):
+    layer.astype(np.float64)
+    start = layer.state_dict()
+    x = np.random.default_rng(1).standard_normal((5, 3))
+    check_layer(layer, x)
+    np.testing.assert_equal(layer.state_dict(), start)
+    right = layer.input_grad
+
+    def wrong(dy, cache):  # gamma starts at 1, and so hides a factor; the others at 0
+        p = getattr(layer, name).value
+        return right(dy, cache) * p if name == "gamma" else right(dy, cache) + p
+
+    monkeypatch.setattr(layer, "input_grad", wrong)
+    with pytest.raises(GradientError):
+        check_layer(layer, x)
+    np.testing.assert_equal(layer.state_dict(), start)
