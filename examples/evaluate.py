@@ -18,13 +18,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from generate import generate
 
 from minigan import (
     Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cross_entropy_with_logits)
 from minigan.workshop import (
-    cache_folder, class_histogram, frechet_distance, image_grid, load, load_mnist,
-    parzen_log_likelihood, save, to_float, whole_file)
+    cache_folder, class_histogram, frechet_distance, generate, image_grid, keep_freed_memory, load,
+    load_mnist, one_line_errors, parzen_log_likelihood, save, to_float, whole_file)
 
 COUNT = 10000
 
@@ -144,7 +143,8 @@ def main(words=None):
     parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy",
                         help="generate on the CPU, or on a GPU; the rest is done on the CPU")
     args = parser.parse_args(words)
-    try:
+    keep_freed_memory()
+    with one_line_errors():
         samples = {str(path): load_samples(path, args.backend) for path in args.paths}
         judge = Judge(args.data_dir)
         print(f"The classifier, in {judge.path}, reads {judge.accuracy:.2%} of the test images")
@@ -154,8 +154,6 @@ def main(words=None):
             print(ROW.format(name[-40:], **numbers))
         if args.picture:
             draw_picture(args.picture, images, p)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """minigan: generative adversarial networks from scratch, every gradient written by hand.
 
-Read the files in this order. Each imports only files above it, and backend.py.
-"""
+Read the files in this order. Each imports only files above it, and backend.py."""
 # The first hour: what a GAN is, and how the gradient finds its way.
 from minigan.train import discriminator_step, generator_step
 from minigan.parameters import Parameter  # skip it at first

@@ -1,12 +1,17 @@
-"""Activations: one function of one number, applied to each element; dx = f'(x) dy.
+"""Activations: one function f of one number, applied to each element: dx = f'(x) dy.
 
-All four remember y rather than x: f' can be read off y, and often the next layer keeps y anyway.
-"""
+All four remember y rather than x: f' can be read off y, and often the next layer keeps y anyway."""
 from minigan.backend import array_module
 from minigan.layer import Layer
 
 
-class ReLU(Layer):
+class _Activation(Layer):
+
+    def tangent(self, x_dot, y):
+        return self.input_grad(x_dot, y), x_dot  # ∂y/∂x is diagonal, and its own transpose
+
+
+class ReLU(_Activation):
     """y = max(x, 0),  f' = 1 where y > 0, else 0.  x, y (N, ...)."""
 
     def forward(self, x, train=True):
@@ -19,11 +24,8 @@ class ReLU(Layer):
     def branches(self, y):
         return [y > 0]
 
-    def tangent(self, x_dot, y):
-        return self.input_grad(x_dot, y), None
 
-
-class LeakyReLU(Layer):
+class LeakyReLU(_Activation):
     """y = max(x, a x),  f' = 1 where y > 0, else a = negative_slope, 0 < a < 1.  x, y (N, ...)."""
 
     def __init__(self, negative_slope=0.2):
@@ -44,11 +46,8 @@ class LeakyReLU(Layer):
     def branches(self, y):
         return [y > 0]
 
-    def tangent(self, x_dot, y):
-        return self.input_grad(x_dot, y), None
 
-
-class Tanh(Layer):
+class Tanh(_Activation):
     """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in [-1, 1]."""
 
     def forward(self, x, train=True):
@@ -58,16 +57,12 @@ class Tanh(Layer):
     def input_grad(self, dy, y):
         return dy * (1 - y * y)
 
-    def tangent(self, x_dot, y):
-        return self.input_grad(x_dot, y), x_dot
-
     def curvature(self, dy_dot, dx_dot, x_dot, y):
         return -2 * y * x_dot * dx_dot  # f'' x_dot dy_dot, with f'' = -2 y f', dx_dot = f' dy_dot
 
 
-class Sigmoid(Layer):
-    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y in [0, 1].
-    """
+class Sigmoid(_Activation):
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), 0 <= y <= 1."""
 
     def forward(self, x, train=True):
         y = (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows
@@ -75,9 +70,6 @@ class Sigmoid(Layer):
 
     def input_grad(self, dy, y):
         return dy * y * (1 - y)
-
-    def tangent(self, x_dot, y):
-        return self.input_grad(x_dot, y), x_dot
 
     def curvature(self, dy_dot, dx_dot, x_dot, y):
         return (1 - 2 * y) * x_dot * dx_dot  # as in Tanh, where f'' = (1 - 2 y) f'

@@ -1,8 +1,7 @@
 """NumPy or CuPy? The arrays answer for themselves, so no other file needs to ask.
 
 Operators and methods (`@`, `.mean`, `** -0.5`) already compute where their arrays lie. Only for
-functions such as `tanh` a line asks `xp = array_module(x)` and then calls `xp.tanh(x)`.
-"""
+functions such as `tanh` a line asks `xp = array_module(x)` and then calls `xp.tanh(x)`."""
 import functools
 import importlib
 import sys
@@ -11,10 +10,7 @@ import numpy as np
 
 
 def array_module(x):
-    """The module that computes on x: numpy for a NumPy array, cupy for a CuPy array.
-
-    Raises TypeError for anything else (a list, a float, a tensor of another library).
-    """
+    """numpy for a NumPy array, cupy for a CuPy array; raises TypeError for anything else."""
     if isinstance(x, (np.ndarray, np.generic)):
         return np
     name = type(x).__module__.partition(".")[0]
@@ -27,9 +23,8 @@ def array_module(x):
 def backend_module(backend):
     """The module for "numpy", "cupy", or either module itself; proves that CuPy can compute.
 
-    Raises ValueError for another name, ImportError where CuPy is not installed, RuntimeError where
-    it is installed and cannot compute. Nothing falls back to another backend.
-    """
+    Raises ValueError for another name, ImportError where CuPy is missing, RuntimeError where it
+    cannot compute: nothing falls back to another backend."""
     name = getattr(backend, "__name__", backend)
     if name == "numpy":
         return np

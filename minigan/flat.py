@@ -1,9 +1,5 @@
-"""The flat memory of an optimizer: many parameters as one long array.
-
-All values of a network are laid into one flat array, and all gradients into another; each
-`parameter.value` and `.grad` becomes a view into these, of its own shape. So a step of an optimizer
-is a few operations on long arrays instead of many on short ones: to nobody else is it visible.
-"""
+"""The flat memory of an optimizer: all values in one long array, all gradients in another, so that
+a step is a few operations on long arrays. Each parameter's own become views into these."""
 from minigan.backend import array_module
 
 

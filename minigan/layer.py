@@ -7,17 +7,16 @@
     y        = layer(x)                             use it, after training: no cache
 
 In all of minigan da means dL/da, the gradient of the loss L with respect to the array a, and has
-its shape. A derivative that is not of the loss is written with the round sign. So backward is
-handed dy, and by the chain rule dx[i] is the sum over j of dy[j] ∂y[j]/∂x[i]: for short,
-dx = (∂y/∂x)^T dy. No layer ever builds the matrix ∂y/∂x.
+its shape; any other derivative is written with the round sign. So backward is handed dy, and by the
+chain rule dx[i] is the sum over j of dy[j] ∂y[j]/∂x[i]: for short, dx = (∂y/∂x)^T dy. No layer ever
+builds the matrix ∂y/∂x.
 
 The cache is handed back instead of being kept on `self`, since in a GAN one network runs several
 times (on real images, on fakes) before its gradients are taken. It may hold x or y themselves, not
 copies: do not write into them.
 
 Arrays are NumPy's, or CuPy's on a GPU. Operators and methods serve both; where a function is
-needed, `array_module(x)` answers which of the two modules x belongs to (backend.py).
-"""
+needed, `array_module(x)` answers which of the two modules x belongs to (backend.py)."""
 import inspect
 
 from minigan.backend import array_module
@@ -25,13 +24,13 @@ from minigan.parameters import HasParameters, Parameter
 
 
 class Layer(HasParameters):
-    """Base of all layers, and of networks. A layer defines `forward` and `input_grad`, and
-    `add_param_grads` if it has parameters; Parameters, and layers inside it, are attributes. It
-    keeps the arguments of its constructor under their own names, for `repr`."""
+    """Base of all layers and networks. One defines `forward` and `input_grad`, and, if it learns,
+    `add_param_grads`. Its attributes are its Parameters, the layers inside it, and, for `repr`, the
+    arguments of its constructor under their own names."""
 
     def forward(self, x, train=True):
-        """y, and the cache. train: as in training, or as in use: then Dropout lets all pass, and
-        BatchNorm takes the statistics that it gathered while training, not those of the batch."""
+        """y, and the cache. train: as in training, or as in use, where Dropout lets all pass, and
+        BatchNorm takes the statistics that it gathered in training, not the batch's own."""
         raise NotImplementedError(f"{self} defines no forward")
 
     def input_grad(self, dy, cache):
@@ -42,29 +41,27 @@ class Layer(HasParameters):
         """p.grad += (∂y/∂p)^T dy for each parameter p: none here."""
 
     def backward(self, dy, cache):
-        """Both halves: add_param_grads, and then dx."""
         self.add_param_grads(dy, cache)
         return self.input_grad(dy, cache)
 
     def __call__(self, x):
         return self.forward(x, train=False)[0]
 
-    # The second order, for gradient penalties. STOP HERE at a first reading, and go on with
-    # Sequential; penalties.py derives what follows.
+    # The second order, which penalties.py derives: STOP HERE at a first reading, and go on with
+    # Sequential. On the way back dy may be None: zero, and not worth a product.
 
     def tangent(self, x_dot, cache):
-        """y_dot = (∂y/∂x) x_dot, how y moves as x moves along x_dot; and the tcache, what
-        the way back needs of it."""
+        """y_dot = (∂y/∂x) x_dot, how y moves as x moves along x_dot; and tcache, what the way back
+        needs of it."""
         raise NotImplementedError(f"{self} defines no tangent, so it takes no gradient penalty")
 
     def curvature(self, dy_dot, dx_dot, tcache, cache):
-        """How y_dot moves with x at fixed x_dot: (∂y_dot/∂x)^T dy_dot, a part of dx. None where
+        """(∂y_dot/∂x)^T dy_dot, a part of dx: how y_dot moves with x while x_dot stays. None where
         the layer is linear in pieces, so that ∂y/∂x does not change with x."""
         return None
 
     def tangent_input_grads(self, dy, dy_dot, tcache, cache):
-        """dx = (∂y/∂x)^T dy + curvature,  dx_dot = (∂y/∂x)^T dy_dot.  Here, as in all of the way
-        back, dy may be None: zero, and not worth a product."""
+        """dx = (∂y/∂x)^T dy + curvature,  dx_dot = (∂y/∂x)^T dy_dot."""
         dx_dot = self.input_grad(dy_dot, cache)
         dx = self.curvature(dy_dot, dx_dot, tcache, cache)
         if dy is not None:
@@ -73,8 +70,7 @@ class Layer(HasParameters):
         return dx, dx_dot
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
-        """p.grad += (∂y/∂p)^T dy, and where p has a part in y_dot, the layer itself adds
-        (∂y_dot/∂p)^T dy_dot to this."""
+        """p.grad += (∂y/∂p)^T dy; a layer whose p has a part in y_dot adds (∂y_dot/∂p)^T dy_dot."""
         if dy is not None:
             self.add_param_grads(dy, cache)
 
@@ -83,18 +79,18 @@ class Layer(HasParameters):
         self.add_tangent_param_grads(dy, dy_dot, tcache, cache)
         return self.tangent_input_grads(dy, dy_dot, tcache, cache)
 
-    # What every layer needs, and no formula depends on.
+    # What no formula depends on.
 
     def branches(self, cache):
-        """Arrays that tell which piece each element is on, where y is made of pieces as ReLU's is:
-        where they meet, at a kink, y has no derivative, and gradcheck asks nothing."""
+        """Arrays that tell which piece each element is on, if y is made of pieces as ReLU's is.
+        Where two meet, at a kink, y has no derivative, and gradcheck asks for none."""
         return []
 
     def check_input(self, x, fits, expected, advice=""):
         """Raises one clear error unless x fits, and has the parameters' dtype and backend."""
         if not fits:
             raise ValueError(f"{self} takes x of shape {expected}, got {tuple(x.shape)}{advice}")
-        own = next(part for _, part in self.parts() if isinstance(part, Parameter)).value
+        own = next(part for part in vars(self).values() if isinstance(part, Parameter)).value
         if array_module(x) is not array_module(own):
             raise TypeError(f"{self} lies on {array_module(own).__name__}, got x on "
                             f"{array_module(x).__name__}: move one of them, with .to or to_device")
@@ -120,8 +116,7 @@ class Sequential(Layer):
     """Layers one after another: y = layers[-1](... layers[1](layers[0](x))).
 
     The chain rule, and all of backpropagation: dy goes back through the layers in reverse, each
-    with the cache of its own forward pass. The cache of a Sequential is the list of theirs.
-    """
+    with the cache of its own forward pass. The cache of a Sequential is the list of theirs."""
 
     def __init__(self, *layers):
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
@@ -156,15 +151,10 @@ class Sequential(Layer):
     def first_to_learn(self):
         return next((i for i, layer in enumerate(self.layers) if layer.parameters()), 0)
 
-    def __call__(self, x):
-        for layer in self.layers:  # one at a time, so that no cache is kept alive
-            x = layer(x)
-        return x
-
     def branches(self, caches):
         return [each for layer, cache in zip(self.layers, caches) for each in layer.branches(cache)]
 
-    # The second order: stop here, too, at a first reading. It is the same three loops.
+    # The second order: stop here, too, at a first reading. It is the same loops.
 
     def tangent(self, x_dot, caches):
         tcaches = []
@@ -183,8 +173,3 @@ class Sequential(Layer):
         for i in reversed(range(first + 1, len(self.layers))):
             dy, dy_dot = self.layers[i].tangent_backward(dy, dy_dot, tcaches[i], caches[i])
         self.layers[first].add_tangent_param_grads(dy, dy_dot, tcaches[first], caches[first])
-
-    def tangent_backward(self, dy, dy_dot, tcaches, caches):
-        for i in reversed(range(len(self.layers))):
-            dy, dy_dot = self.layers[i].tangent_backward(dy, dy_dot, tcaches[i], caches[i])
-        return dy, dy_dot

@@ -9,10 +9,8 @@ papers write logarithms of it; with softplus(s) = log(1 + exp(s)), whose derivat
 
     -log p(s) = log(1 + exp(-s)) = softplus(-s),    -log(1 - p(s)) = softplus(s)
 
-and so no formula here needs a logarithm, a clip or an epsilon: all stay finite and exact at any
-score. Values are 0-d arrays of the scores' dtype, left where the scores lie, so that no GPU is
-waited for.
-"""
+and no formula needs a logarithm, a clip or an epsilon: all stay finite and exact at any score.
+Values are 0-d arrays of the scores' dtype, left where the scores lie: no GPU is waited for."""
 from minigan.backend import array_module
 
 
@@ -22,10 +20,7 @@ def softplus(s):
 
 
 def sigmoid(s):
-    """1 / (1 + exp(-s)) = exp(-softplus(-s)), elementwise.
-
-    Exact in both tails, where (1 + tanh(s / 2)) / 2, which is faster, would round to 0.
-    """
+    """1 / (1 + exp(-s)) = exp(-softplus(-s)), elementwise: exact in both tails."""
     return array_module(s).exp(-softplus(-s))
 
 
@@ -51,9 +46,8 @@ class AdversarialLoss:
 class Minimax(AdversarialLoss):
     """D: -mean log p(s_real) - mean log(1 - p(s_fake)),  G: mean log(1 - p(s_fake)),  p = sigmoid.
 
-    The value function of the first GAN. G's gradient -p(s_fake) / N vanishes ("saturates") where D
-    is sure that it sees a fake, where G needs it most. Source: Goodfellow et al. 2014, eq. 1.
-    """
+    The first GAN. G's gradient -p(s_fake) / N vanishes ("saturates") where D is sure that it sees a
+    fake, where G needs it most. Source: Goodfellow et al. 2014, eq. 1."""
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
@@ -71,11 +65,10 @@ class Minimax(AdversarialLoss):
 class NonSaturating(AdversarialLoss):
     """D: -mean log p(s_real) - mean log(1 - p(s_fake)),  G: -mean log p(s_fake),  p = sigmoid.
 
-    G's gradient -(1 - p(s_fake)) / N is largest where D is sure that it sees a fake. With 0 <=
-    label_smoothing < 1 D is to give to real images t = 1 - label_smoothing instead of 1:
-    -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))] in place of D's first term.
-    Sources: Goodfellow et al. 2014, section 3; label smoothing: Salimans et al. 2016, section 3.4.
-    """
+    G's gradient -(1 - p(s_fake)) / N is largest where D is sure that it sees a fake. Source:
+    Goodfellow et al. 2014, section 3. By label_smoothing (Salimans et al. 2016, section 3.4) D is
+    to give to real images not 1 but t = 1 - label_smoothing: its first term is then
+    -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))]."""
 
     def __init__(self, label_smoothing=0.0):
         if not 0 <= label_smoothing < 1:
@@ -84,8 +77,7 @@ class NonSaturating(AdversarialLoss):
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
-        # -t log p(s) - (1 - t) log(1 - p(s)) = softplus(-s) + (1 - t) s, as softplus(s) is
-        # softplus(-s) + s
+        # -t log p(s) - (1 - t) log(1 - p(s)) = softplus(-s) + (1 - t) s
         value = (softplus(-s_real) + self.label_smoothing * s_real).mean() + softplus(s_fake).mean()
         ds_real = (self.label_smoothing - sigmoid(-s_real)) / len(s_real)
         return value, ds_real, sigmoid(s_fake) / len(s_fake)
@@ -101,12 +93,10 @@ class NonSaturating(AdversarialLoss):
 class LeastSquares(AdversarialLoss):
     """D: mean (s_real - real)^2 / 2 + mean (s_fake - fake)^2 / 2,  G: mean (s_fake - real)^2 / 2.
 
-    Source: Mao et al. 2017, eq. 2 and 9, with targets b = c = real and a = fake.
-    """
+    Source: Mao et al. 2017, eq. 2 and 9, with targets b = c = real and a = fake."""
 
     def __init__(self, real=1.0, fake=0.0):
-        self.real = float(real)
-        self.fake = float(fake)
+        self.real, self.fake = float(real), float(fake)
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
@@ -123,8 +113,7 @@ class LeastSquares(AdversarialLoss):
 class Hinge(AdversarialLoss):
     """D: mean max(0, 1 - s_real) + mean max(0, 1 + s_fake),  G: -mean s_fake.
 
-    Sources: Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17.
-    """
+    Sources: Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17."""
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)
@@ -141,11 +130,9 @@ class Hinge(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """D: mean s_fake - mean s_real,  G: -mean s_fake.
 
-    D is called the critic here. -value of D estimates the Wasserstein distance of real and fake, up
-    to a factor, as long as D is Lipschitz: |D(x) - D(x')| <= c |x - x'| for all x, x', so that its
-    score cannot grow without bound. For this it needs `clip_weights` (Arjovsky et al. 2017,
-    algorithm 1) or a gradient penalty.
-    """
+    D is called the critic here. Its -value estimates the Wasserstein distance, up to a factor c, if
+    D is Lipschitz: |D(x) - D(x')| <= c |x - x'| for all x, x'. So it needs `clip_weights`
+    (Arjovsky et al. 2017, algorithm 1) or a gradient penalty."""
 
     def discriminator(self, s_real, s_fake):
         _check_scores(self, s_real, s_fake)

@@ -1,9 +1,6 @@
-"""The networks of the examples.  G: noise (N, latent_dim) -> images (N, 28, 28, 1) in [-1, 1].
-D: images -> scores (N, 1).
-
-`width` and `size` make them smaller, for gradcheck. norm is what D has between its layers, or None:
-under a gradient penalty not BatchNorm, which mixes the examples.
-"""
+"""The networks of the examples.  G: noise (N, latent_dim) -> images (N, size, size, 1) in [-1, 1],
+D: images -> scores (N, 1).  norm: what D has between its layers, or None; under a gradient penalty
+not BatchNorm, which mixes the examples."""
 from minigan.activations import LeakyReLU, ReLU, Tanh
 from minigan.conv import Conv2D, ConvTranspose2D
 from minigan.dense import Dense

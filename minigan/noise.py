@@ -1,7 +1,5 @@
-"""Layers that disturb x while training and pass it on unchanged in use: Dropout, GaussianNoise.
-
-Their random numbers are drawn on the host and then moved, so that CPU and GPU see the same ones.
-"""
+"""Layers that disturb x while training and pass it on unchanged in use. Their random numbers are
+drawn on the host and then moved, so that CPU and GPU see the same ones."""
 import numpy as np
 
 from minigan.backend import array_module
@@ -11,15 +9,12 @@ from minigan.layer import Layer
 class Dropout(Layer):
     """y = m x,  m = 0 with probability p, else 1 / (1 - p);  in use y = x.  x, y, m (N, ...).
 
-    Because of the factor 1 / (1 - p) the mean of y is x in both modes. 0 <= p < 1.
-    Source: Srivastava et al. 2014.
-    """
+    By the factor 1 / (1 - p) the mean of y is x in both modes. Source: Srivastava et al. 2014."""
 
     def __init__(self, p=0.5, rng=None):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout takes a probability 0 <= p < 1, got {p}")
-        self.p = float(p)
-        self.rng = np.random.default_rng(rng)
+        self.p, self.rng = float(p), np.random.default_rng(rng)
 
     def forward(self, x, train=True):
         if not train:
@@ -39,14 +34,12 @@ class GaussianNoise(Layer):
     """y = x + std e,  e ~ N(0, 1);  in use y = x.  x, y, e (N, ...).
 
     Put in front of a discriminator ("instance noise") it keeps real and fake from being separable.
-    Source: Sonderby et al. 2017.
-    """
+    Source: Sonderby et al. 2017."""
 
     def __init__(self, std, rng=None):
         if not std >= 0:
             raise ValueError(f"GaussianNoise takes std >= 0, got {std}")
-        self.std = float(std)
-        self.rng = np.random.default_rng(rng)
+        self.std, self.rng = float(std), np.random.default_rng(rng)
 
     def forward(self, x, train=True):
         if not train:

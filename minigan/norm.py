@@ -8,13 +8,13 @@ first one that needs thought. Among n numbers that share a mean and a variance,
     inv_std = (var + eps)^(-1/2),  so that  ∂inv_std/∂x[i] = -inv_std^3 c[i] / n
                                                            = -inv_std^2 x_hat[i] / n
 
-(in ∂var/∂x[i] the way through the mean drops out, since the sum of c is 0). x[i] reaches x_hat on
-three ways, and dx[i] is the sum of what comes back on them:
+(through the mean, x[i] does not reach var: the sum of c is 0). On three ways x[i] reaches x_hat,
+and dx[i] is the sum of what comes back on them:
 
     directly            dx_hat[i] inv_std
-    through the mean    every c[j] falls by 1 / n:    -inv_std mean(dx_hat)
-    through inv_std     sum over j of dx_hat[j] c[j] ∂inv_std/∂x[i] = -inv_std x_hat[i] mean(dx_hat x_hat)
-"""
+    through the mean    every c[j] falls by 1 / n:  -inv_std mean(dx_hat)
+    through inv_std     sum over j of dx_hat[j] c[j], times ∂inv_std/∂x[i], which is
+                        -inv_std x_hat[i] mean(dx_hat x_hat)"""
 import numpy as np
 
 from minigan.layer import Layer
@@ -25,14 +25,12 @@ class _Norm(Layer):
     """y = gamma x_hat + beta,  x_hat = (x - mean) inv_std,  inv_std = (var + eps)^(-1/2);
     dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)),  dx_hat = gamma dy.
 
-    Inside, x is (N, L, C), with all axes between the first and the last as one.
-    """
+    Inside, x is (N, L, C), with all axes between the first and the last as one."""
 
     axes = None  # of (N, L, C), that share a mean and a variance
 
-    def __init__(self, num_features, eps):
-        self.num_features = num_features
-        self.eps = float(eps)
+    def __init__(self, num_features, eps=1e-5):
+        self.num_features, self.eps = num_features, float(eps)
         self.gamma = Parameter(np.ones(num_features, np.float32))
         self.beta = Parameter(np.zeros(num_features, np.float32))
 
@@ -64,14 +62,14 @@ class _Norm(Layer):
         x_hat, inv_std, frozen = cache
         if frozen:  # mean and var were the running ones, and constants
             return a * inv_std
-        b = a - self.mean(a)                # directly, and through the mean
-        b -= x_hat * self.mean(a * x_hat)   # through inv_std
+        b = a - self.mean(a)               # directly, and through the mean
+        b -= x_hat * self.mean(a * x_hat)  # through inv_std
         b *= inv_std
         return b
 
     def add_param_grads(self, dy, cache):
         x_hat = cache[0]
-        dy = dy.reshape(x_hat.shape)
+        dy = dy.reshape(x_hat.shape)  # gamma and beta serve all n and all l: a sum over both
         self.gamma.grad += (dy * x_hat).sum((0, 1))
         self.beta.grad += dy.sum((0, 1))
 
@@ -83,8 +81,7 @@ class BatchNorm(_Norm):
     are the batch's own, var = mean((x - mean)^2), and move the running ones,
         running = momentum running + (1 - momentum) batch;
     in use (train=False) the running ones stand in, and are constants to the backward pass.
-    Source: Ioffe and Szegedy 2015.
-    """
+    Source: Ioffe and Szegedy 2015."""
 
     axes = 0, 1
     buffers = ("running_mean", "running_var")
@@ -97,8 +94,7 @@ class BatchNorm(_Norm):
 
     def forward(self, x, train=True):
         if not train:
-            y, cache, _ = self.normalise(x, (self.running_mean, self.running_var))
-            return y, cache
+            return self.normalise(x, (self.running_mean, self.running_var))[:2]
         y, cache, (mean, var) = self.normalise(x)
         if x.size == self.num_features:
             raise ValueError(f"{self} needs more than one value per feature to train, got x of "
@@ -119,17 +115,12 @@ class LayerNorm(_Norm):
 
     x, y (N, ..., C): over all axes but the first; gamma, beta (C,). The same in training and in
     use. No example sees another: this is the norm for a critic with a gradient penalty.
-    Source: Ba, Kiros and Hinton 2016.
-    """
+    Source: Ba, Kiros and Hinton 2016."""
 
     axes = 1, 2
 
-    def __init__(self, num_features, eps=1e-5):
-        super().__init__(num_features, eps)
-
     def forward(self, x, train=True):
-        y, cache, _ = self.normalise(x)
-        return y, cache
+        return self.normalise(x)[:2]
 
     def tangent(self, x_dot, cache):
         x_dot_3d = x_dot.reshape(cache[0].shape)
@@ -137,19 +128,19 @@ class LayerNorm(_Norm):
         return (self.gamma.value * x_hat_dot).reshape(x_dot.shape), (x_dot_3d, x_hat_dot)
 
     def curvature(self, dy_dot, dx_dot, tcache, cache):
-        """How q = sum of dx_hat_dot x_hat_dot moves with x, where x_hat_dot = (∂x_hat/∂x) x_dot:
+        """∂q/∂x of q = sum of dx_hat_dot x_hat_dot, in which x_hat_dot = (∂x_hat/∂x) x_dot:
 
         q = n inv_std (mean(dx_hat_dot x_dot) - mean(dx_hat_dot) mean(x_dot)
-                       - mean(dx_hat_dot x_hat) mean(x_dot x_hat))
-        """
+                       - mean(dx_hat_dot x_hat) mean(x_dot x_hat))"""
         (x_hat, inv_std, _), (x_dot, x_hat_dot) = cache, tcache
         dx_hat_dot = self.gamma.value * dy_dot.reshape(x_hat.shape)
-        # x is in inv_std, and in both factors x_hat; each moves by ∂x_hat/∂x, which makes dx_dot
-        # of dx_hat_dot, and x_hat_dot of x_dot. All three ways have the factor -inv_std.
+        # x is in inv_std and twice in x_hat, which moves by ∂x_hat/∂x: that makes dx_dot of
+        # dx_hat_dot, and x_hat_dot of x_dot. All three ways have the factor -inv_std.
         through_inv_std = x_hat * self.mean(dx_hat_dot * x_hat_dot)
-        through_first = dx_dot.reshape(x_hat.shape) * self.mean(x_dot * x_hat)
-        through_second = x_hat_dot * self.mean(dx_hat_dot * x_hat)
-        return (-inv_std * (through_inv_std + through_first + through_second)).reshape(dy_dot.shape)
+        through_first_x_hat = dx_dot.reshape(x_hat.shape) * self.mean(x_dot * x_hat)
+        through_second_x_hat = x_hat_dot * self.mean(dx_hat_dot * x_hat)
+        together = through_inv_std + through_first_x_hat + through_second_x_hat
+        return (-inv_std * together).reshape(dy_dot.shape)
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
         super().add_tangent_param_grads(dy, dy_dot, tcache, cache)

@@ -1,46 +1,41 @@
-"""Optimizers: how a gradient becomes an update. Each `update` is its paper's formula, line by line.
-
-`update` works in place, on flat arrays of many parameters at once (flat.py).
-"""
+"""Optimizers: how a gradient becomes an update. Each `update` is its paper's formula, line by line,
+in place, on flat arrays of many parameters at once (flat.py)."""
 import math
 
 from minigan.backend import array_module, to_device
 from minigan.flat import lay_flat, lie_in, pieces
+from minigan.parameters import load_arrays
 
 
 class Optimizer:
-    """Base: gathers the parameters, keeps the state arrays (named in `slots`), counts the steps.
+    """Base: lays the parameters flat, keeps the state arrays (named in `slots`), counts the steps.
 
-    parameters: a list of Parameter, as net.parameters() gives; lr > 0 the learning rate;
-    weight_decay w adds w * value to each gradient (L2). Networks may move (`.to`, `.astype`) before
-    or after: the state follows.
-    """
+    parameters: as net.parameters() gives them; lr > 0 the learning rate; weight_decay w adds
+    w * value to each gradient (L2). Networks may move (`.to`, `.astype`): the state follows."""
 
     slots = ()  # names of the state arrays, each as long as all parameters together
 
     def __init__(self, parameters, lr, weight_decay):
+        name = type(self).__name__
         if not isinstance(parameters, (list, tuple)) or not parameters:
-            raise ValueError(f"{type(self).__name__} takes a list of parameters, got {parameters}: "
+            raise ValueError(f"{name} takes a list of parameters, got {parameters}: "
                              "pass net.parameters()")
-        self.parameters = list(parameters)
-        if len(set(map(id, self.parameters))) < len(self.parameters):
-            raise ValueError(f"{type(self).__name__} got a parameter twice: pass each one once")
+        if len(set(map(id, parameters))) < len(parameters):
+            raise ValueError(f"{name} got a parameter twice: pass each one once")
         if not (lr > 0 and weight_decay >= 0):
-            raise ValueError(f"{type(self).__name__} takes lr > 0 and weight_decay >= 0, "
+            raise ValueError(f"{name} takes lr > 0 and weight_decay >= 0, "
                              f"got lr={lr}, weight_decay={weight_decay}")
-        self.lr = float(lr)
-        self.weight_decay = float(weight_decay)
-        self.steps = 0
-        self.state = {}
+        self.parameters = list(parameters)
+        self.lr, self.weight_decay = float(lr), float(weight_decay)
+        self.steps, self.state = 0, {}
         self._gather()
 
     def _gather(self):
         self.value, self.grad = lay_flat(self.parameters)
         xp = array_module(self.value)
         for name in self.slots:
-            old = self.state.get(name)
-            self.state[name] = (xp.zeros_like(self.value) if old is None
-                                else to_device(old, xp).astype(self.value.dtype))
+            state = self.state.get(name, xp.zeros_like(self.value))
+            self.state[name] = to_device(state, xp).astype(self.value.dtype)
 
     def step(self):
         """Updates every parameter once from its gradient."""
@@ -62,16 +57,10 @@ class Optimizer:
         return {"steps": self.steps, **{name: self.state[name].copy() for name in self.slots}}
 
     def load_state_dict(self, state):
-        """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs.
-        """
-        own = {"steps": 1, **{name: self.value.size for name in self.slots}}
-        other = {name: getattr(value, "size", 1) for name, value in state.items()}
-        if own != other:
-            raise ValueError(f"{type(self).__name__} keeps {own}, the sizes by name; the state to "
-                             f"load has {other}: use the optimizer and networks that it was saved "
-                             "with")
-        for name in self.slots:
-            self.state[name][...] = to_device(state[name], array_module(self.value))
+        """Copies in what state_dict gave, or raises ValueError, with nothing changed."""
+        if "steps" not in state:
+            raise ValueError("the state to load counts no steps: it is not that of an optimizer")
+        load_arrays(self.state, {name: state[name] for name in state if name != "steps"})
         self.steps = int(state["steps"])
 
 
@@ -94,14 +83,12 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """v = alpha v + (1 - alpha) g^2,  value -= lr g / (sqrt(v) + eps).
 
-    Source: Tieleman and Hinton 2012, lecture 6.5. The original WGAN's optimizer.
-    """
+    Source: Tieleman and Hinton 2012, lecture 6.5. The original WGAN's optimizer."""
 
     slots = ("v",)
 
     def __init__(self, parameters, lr=1e-3, alpha=0.99, eps=1e-8, weight_decay=0.0):
-        self.alpha = float(alpha)
-        self.eps = float(eps)
+        self.alpha, self.eps = float(alpha), float(eps)
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, value, g, v):
@@ -115,17 +102,14 @@ class Adam(Optimizer):
     value -= lr m_hat / (sqrt(v_hat) + eps),  m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t).
 
     t counts the steps from 1, so that the first step is lr * sign(g). Source: Kingma and Ba 2015,
-    algorithm 1; beta1 = 0.5 and lr = 2e-4 for GANs: Radford et al. 2016.
-    """
+    algorithm 1; beta1 = 0.5 and lr = 2e-4 for GANs: Radford et al. 2016."""
 
     slots = ("m", "v")
 
     def __init__(self, parameters, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8, weight_decay=0.0):
         if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
             raise ValueError(f"Adam takes 0 <= beta1, beta2 < 1, got {beta1}, {beta2}")
-        self.beta1 = float(beta1)
-        self.beta2 = float(beta2)
-        self.eps = float(eps)
+        self.beta1, self.beta2, self.eps = float(beta1), float(beta2), float(eps)
         super().__init__(parameters, lr, weight_decay)
 
     def update(self, value, g, m, v):
@@ -134,9 +118,8 @@ class Adam(Optimizer):
         m += (1 - self.beta1) * g
         v *= self.beta2
         v += (1 - self.beta2) * (g * g)
-        # m_hat and v_hat would be two more arrays. Instead the fraction m_hat / (sqrt(v_hat) + eps)
-        # is expanded by root = sqrt(1 - beta2^t), which turns sqrt(v_hat) into sqrt(v):
-        # root m_hat / (sqrt(v) + root eps), and m_hat's own correction goes into the learning rate.
+        # m_hat and v_hat would be two more arrays. So m_hat / (sqrt(v_hat) + eps) is expanded by
+        # root, which makes sqrt(v) of sqrt(v_hat); m_hat's correction goes into the learning rate.
         root = math.sqrt(1 - self.beta2 ** t)
         lr = self.lr * root / (1 - self.beta1 ** t)
         value -= lr * m / (v ** 0.5 + self.eps * root)

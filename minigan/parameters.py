@@ -1,8 +1,6 @@
-"""What is learned: Parameters, and how a layer finds, moves and saves its own. Skip it at first.
+"""What is learned: Parameters, and how a layer finds, moves and saves its own.
 
-No formula depends on this file. It is what `net.parameters()`, `net.to("cupy")`, `net.astype(...)`
-and `net.state_dict()` do, for a single layer as for a network of networks.
-"""
+Skip this file at first: no formula depends on it."""
 import numpy as np
 
 from minigan.backend import array_module, to_device
@@ -18,8 +16,7 @@ class Parameter:
     @classmethod
     def normal(cls, shape, std, rng=None):
         """A float32 parameter drawn from N(0, std^2), on the host; rng: a Generator or a seed."""
-        rng = np.random.default_rng(rng)
-        return cls(rng.standard_normal(shape, dtype=np.float32) * float(std))
+        return cls(np.random.default_rng(rng).standard_normal(shape, np.float32) * float(std))
 
     def __repr__(self):
         return f"Parameter(shape={self.value.shape}, dtype={self.value.dtype})"
@@ -31,31 +28,34 @@ class HasParameters:
 
     buffers = ()  # names of arrays that training changes and no optimizer does: running statistics
 
-    def parts(self):
-        """Pairs (name, Parameter or layer) of what is directly in here. The name is the way to it,
-        "W" or "blocks.0"; what is in a list called `layers` goes by its number alone, "0"."""
-        for name, value in vars(self).items():
-            yield from _parts("" if name == "layers" else name, value)
+    def _find(self, kind):
+        """Pairs (name, part) of all parts of a kind in here, each once, in a fixed order. The name
+        is the way to it: "encoder.W", "blocks.0.b"; what is in a list called `layers` goes by its
+        number alone, "0.W"."""
+        seen = set()
 
-    def walk(self):
-        """Pairs (prefix, layer) of this layer and all inside it, each once, in a fixed order."""
-        seen, ahead = set(), [("", self)]
-        while ahead:
-            prefix, layer = ahead.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield prefix, layer
-                ahead += [(f"{prefix}{name}.", part) for name, part in reversed([*layer.parts()])
-                          if isinstance(part, HasParameters)]
+        def walk(name, thing):
+            if isinstance(thing, (Parameter, HasParameters)):
+                if id(thing) in seen:
+                    return
+                seen.add(id(thing))
+                if isinstance(thing, kind):
+                    yield name.lstrip("."), thing
+            inside = (vars(thing) if isinstance(thing, HasParameters) else
+                      dict(enumerate(thing)) if isinstance(thing, (list, tuple)) else
+                      thing if isinstance(thing, dict) else {})
+            for key, item in inside.items():
+                yield from walk(name if key == "layers" else f"{name}.{key}", item)
+
+        return list(walk("", self))
+
+    def named_layers(self):
+        """Pairs (name, layer) of this layer, "", and all layers inside it."""
+        return self._find(HasParameters)
 
     def named_parameters(self):
-        """Pairs (name, Parameter), each once, in a fixed order; in a Sequential "0.W", "0.b"."""
-        found = {}
-        for prefix, layer in self.walk():
-            for name, part in layer.parts():
-                if isinstance(part, Parameter):
-                    found.setdefault(id(part), (prefix + name, part))
-        return list(found.values())
+        """Pairs (name, Parameter), in a Sequential "0.W", "0.b", ..."""
+        return self._find(Parameter)
 
     def parameters(self):
         """All Parameters, in a fixed order: what an optimizer takes."""
@@ -78,40 +78,33 @@ class HasParameters:
         for parameter in self.parameters():
             parameter.value = function(parameter.value)
             parameter.grad = function(parameter.grad)
-        for _, layer in self.walk():
+        for _, layer in self.named_layers():
             for name in layer.buffers:
                 setattr(layer, name, function(getattr(layer, name)))
         return self
 
     def state_arrays(self):
         """{name: array} of all that training changes; the arrays themselves, not copies."""
-        state = {name: parameter.value for name, parameter in self.named_parameters()}
-        state.update((prefix + name, getattr(layer, name))
-                     for prefix, layer in self.walk() for name in layer.buffers)
-        return state
+        values = {name: parameter.value for name, parameter in self.named_parameters()}
+        return values | {f"{layer_name}.{name}".lstrip("."): getattr(layer, name)
+                         for layer_name, layer in self.named_layers() for name in layer.buffers}
 
     def state_dict(self):
         """{name: copy of the array} of all parameters and running statistics."""
         return {name: array.copy() for name, array in self.state_arrays().items()}
 
     def load_state_dict(self, state):
-        """Copies in what state_dict gave, from either backend.
-
-        Raises ValueError, with nothing changed, if a name or a shape differs.
-        """
-        own = self.state_arrays()
-        for name in own.keys() | state.keys():
-            here, there = (getattr(arrays.get(name), "shape", "absent") for arrays in (own, state))
-            if here != there:
-                raise ValueError(f"{name} has shape {here} in this network, {there} in the state "
-                                 "to load: build the network with the arguments it was saved with")
-        for name, array in own.items():
-            array[...] = to_device(state[name], array_module(array))
+        """Copies in what state_dict gave, from either backend. Raises ValueError, with nothing
+        changed, if a name or a shape differs."""
+        load_arrays(self.state_arrays(), state)
 
 
-def _parts(name, value):
-    if isinstance(value, (Parameter, HasParameters)):
-        yield name, value
-    elif isinstance(value, (list, tuple, dict)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _parts(f"{name}.{key}".lstrip("."), item)
+def load_arrays(own, state):
+    """Copies the arrays of {name: array} into the own ones, or raises ValueError before it does."""
+    for name in own.keys() | state.keys():
+        here, there = (getattr(arrays.get(name), "shape", "absent") for arrays in (own, state))
+        if here != there:
+            raise ValueError(f"{name} has shape {here} here, {there} in the state to load: build the "
+                             "network with the arguments it was saved with")
+    for name, array in own.items():
+        array[...] = to_device(state[name], array_module(array))

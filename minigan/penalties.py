@@ -21,57 +21,54 @@ On the way down the "loss" is the sum of s_dot: ds_dot, dx_dot and all other nam
 are the gradients of that number, so ds = 0, since s itself has no part in it, and ds_dot = 1.
 
 `curvature` is how ∂y/∂x itself changes with x. It is what is forgotten most easily: without it all
-is exact for LeakyReLU and wrong for Tanh. Which layers have one:
+is exact for LeakyReLU and wrong for Tanh. These layers have one:
 
     Tanh, Sigmoid    f'' x_dot dy_dot
-    LayerNorm        through inv_std and x_hat, which are in its ∂y/∂x (norm.py)
-    all others       none: they are linear, or linear in pieces as ReLU, LeakyReLU and MaxPool2D are
+    LayerNorm        through inv_std and x_hat, which are in its ∂y/∂x
+    all others       none: they are linear, or linear in pieces as ReLU, LeakyReLU and MaxPool2D
 
-and BatchNorm has no tangent at all: it mixes the examples. In Dense, y = x W + b and
-y_dot = x_dot W, so that dW = x^T dy + x_dot^T dy_dot, and db = sum of dy.
+(BatchNorm has no tangent at all: it mixes the examples.) In Dense y_dot = x_dot W, so that
+dW = x^T dy + x_dot^T dy_dot, and db = sum of dy.
 
 Sources: Gulrajani et al. 2017, eq. 3; Mescheder et al. 2018, eq. 9; the two sweeps: Pearlmutter
-1994, "Fast exact multiplication by the Hessian".
-"""
+1994, "Fast exact multiplication by the Hessian"."""
 import numpy as np
 
 from minigan.backend import array_module
 
 
-def _add_penalty(discriminator, x, phi):
-    """Adds ∂P/∂theta to D's gradients. phi(g, norm) -> P, v; norm[n] = |g[n]|, over all its axes,
-    in the shape that broadcasts against g (N, ...). Returns P and the mean norm, as 0-d arrays."""
-    s, cache = discriminator.forward(x)
-    ones = array_module(s).ones_like(s)
-    g = discriminator.input_grad(ones, cache)
-    norm = (g * g).sum(tuple(range(1, g.ndim)), keepdims=True) ** 0.5
-    value, v = phi(g, norm)
-    _, tcache = discriminator.tangent(v, cache)                          # up
-    discriminator.add_tangent_param_grads(None, ones, tcache, cache)     # down; None is zero
-    return value, norm.mean()
+class _Penalty:
+    norm = None  # the mean of |g| at the last call, a 0-d array: for the log
+
+    def at(self, discriminator, x):
+        """Adds ∂P/∂theta at the places x (N, ...) to D's gradients. Returns P, a 0-d array."""
+        s, cache = discriminator.forward(x)
+        ones = array_module(s).ones_like(s)
+        g = discriminator.input_grad(ones, cache)
+        norm = (g * g).sum(tuple(range(1, g.ndim)), keepdims=True) ** 0.5  # of each example
+        value, v = self.phi(g, norm)
+        _, tcache = discriminator.tangent(v, cache)                       # up
+        discriminator.add_tangent_param_grads(None, ones, tcache, cache)  # down; None is zero
+        self.norm = norm.mean()
+        return value
 
 
-class GradientPenalty:
+class GradientPenalty(_Penalty):
     """WGAN-GP:  P = weight mean over n of (|g[n]| - target)^2, at random places between real and
     fake. Called as discriminator_step does, it adds ∂P/∂theta to D's gradients and returns P.
 
-    rng: a numpy Generator or a seed. norm: the mean of |g| at the last call. P and norm are 0-d
-    arrays. Raises NotImplementedError if D contains BatchNorm.
-    Source: Gulrajani et al. 2017, eq. 3 (weight 10, target 1).
-    """
+    rng: a numpy Generator or a seed. Raises NotImplementedError if D contains BatchNorm.
+    Source: Gulrajani et al. 2017, eq. 3."""
 
     def __init__(self, weight=10.0, target=1.0, rng=None):
-        self.weight = float(weight)
-        self.target = float(target)
+        self.weight, self.target = float(weight), float(target)
         self.rng = np.random.default_rng(rng)
-        self.norm = None
 
     def __call__(self, discriminator, x_real, x_fake):
-        x = interpolate(x_real, x_fake, self.rng)
-        value, self.norm = _add_penalty(discriminator, x, self.phi)
-        return value
+        return self.at(discriminator, interpolate(x_real, x_fake, self.rng))
 
     def phi(self, g, norm):
+        """P, and v = ∂P/∂g (N, ...)."""
         direction = g / (norm + 1e-12)  # where g = 0 it has none, and v = 0
         e = norm - self.target
         return self.weight * (e * e).mean(), (2 * self.weight / len(g)) * e * direction
@@ -80,19 +77,15 @@ class GradientPenalty:
         return f"GradientPenalty({self.weight}, {self.target})"
 
 
-class R1Penalty:
+class R1Penalty(_Penalty):
     """R1:  P = weight / 2 mean over n of |g[n]|^2, at real images; otherwise as GradientPenalty.
-
-    Source: Mescheder et al. 2018, eq. 9 (gamma is the weight).
-    """
+    Source: Mescheder et al. 2018, eq. 9 (gamma is the weight)."""
 
     def __init__(self, weight=10.0):
         self.weight = float(weight)
-        self.norm = None
 
     def __call__(self, discriminator, x_real, x_fake):
-        value, self.norm = _add_penalty(discriminator, x_real, self.phi)
-        return value
+        return self.at(discriminator, x_real)
 
     def phi(self, g, norm):
         return self.weight / 2 * (norm * norm).mean(), (self.weight / len(g)) * g
@@ -103,19 +96,17 @@ class R1Penalty:
 
 def gradient_penalty(discriminator, x, weight=10.0, target=1.0):
     """GradientPenalty's P at the given places x (N, ...) -> P; adds ∂P/∂theta to D's gradients."""
-    return _add_penalty(discriminator, x, GradientPenalty(weight, target).phi)[0]
+    return GradientPenalty(weight, target).at(discriminator, x)
 
 
 def r1_penalty(discriminator, x_real, weight=10.0):
     """R1Penalty's P at x_real (N, ...) -> P; adds ∂P/∂theta to D's gradients."""
-    return _add_penalty(discriminator, x_real, R1Penalty(weight).phi)[0]
+    return R1Penalty(weight).at(discriminator, x_real)
 
 
 def interpolate(x_real, x_fake, rng):
-    """x_real + t (x_fake - x_real), t uniform in [0, 1), one for each example.
-
-    Both of one shape (N, ...). rng: a numpy Generator, which draws on the host.
-    """
+    """x_real + t (x_fake - x_real), t uniform in [0, 1), one for each example; both of one shape
+    (N, ...). rng: a numpy Generator."""
     if x_real.shape != x_fake.shape:
         raise ValueError(f"interpolate takes as many real as fake images, of one shape, got "
                          f"{tuple(x_real.shape)} and {tuple(x_fake.shape)}")

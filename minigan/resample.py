@@ -5,11 +5,12 @@ from minigan.layer import Layer
 
 
 class _Pool(Layer):
-    """What both pools share: each channel's K x K patches, with stride S (K unless it is given)."""
+    """What both pools share: each channel's K x K patches, with stride S (K unless it is given).
+
+    x (N, H, W, C), y (N, P, Q, C), P = (H - K) // S + 1."""
 
     def __init__(self, kernel_size, stride=None):
-        self.kernel_size = kernel_size
-        self.stride = stride
+        self.kernel_size, self.stride = kernel_size, stride
         self.window = kernel_size, stride or kernel_size
 
     def patches(self, x):
@@ -23,10 +24,7 @@ class _Pool(Layer):
 
 
 class MaxPool2D(_Pool):
-    """y = the largest of each patch, in each channel; dy goes back to it, the first if many.
-
-    x (N, H, W, C), y (N, P, Q, C), P = (H - K) // S + 1.
-    """
+    """y = the largest of each patch, in each channel; dy goes back to it, the first if many."""
 
     def forward(self, x, train=True):
         rows = self.patches(x)
@@ -49,10 +47,7 @@ class MaxPool2D(_Pool):
 
 
 class AveragePool2D(_Pool):
-    """y = the mean of each patch, in each channel.
-
-    x (N, H, W, C), y (N, P, Q, C), P = (H - K) // S + 1.
-    """
+    """y = the mean of each patch, in each channel."""
 
     def forward(self, x, train=True):
         return self.patches(x).mean(axis=3), x.shape
@@ -63,14 +58,13 @@ class AveragePool2D(_Pool):
         return fold(drows, x_shape, *self.window)
 
     def tangent(self, x_dot, x_shape):
-        return self.forward(x_dot)[0], None
+        return self.forward(x_dot)
 
 
 class Upsample2D(Layer):
     """y = x with each pixel repeated scale x scale times ("nearest"); dx sums over the repeats.
 
-    x (N, H, W, C), y (N, scale H, scale W, C).
-    """
+    x (N, H, W, C), y (N, scale H, scale W, C)."""
 
     def __init__(self, scale=2):
         self.scale = scale
@@ -83,4 +77,4 @@ class Upsample2D(Layer):
         return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
 
     def tangent(self, x_dot, x_shape):
-        return self.forward(x_dot)[0], None
+        return self.forward(x_dot)

@@ -4,19 +4,6 @@ import math
 from minigan.layer import Layer
 
 
-class Flatten(Layer):
-    """y[n] = x[n] as one row.  x (N, ...), y (N, D), D the product of all axes but the first."""
-
-    def forward(self, x, train=True):
-        return x.reshape(len(x), -1), x.shape
-
-    def input_grad(self, dy, x_shape):
-        return dy.reshape(x_shape)
-
-    def tangent(self, x_dot, x_shape):
-        return x_dot.reshape(len(x_dot), -1), None
-
-
 class Reshape(Layer):
     """y[n] = x[n] in the given shape.  x (N, ...), y (N, *shape), as in Reshape(28, 28, 1)."""
 
@@ -33,4 +20,14 @@ class Reshape(Layer):
         return dy.reshape(x_shape)
 
     def tangent(self, x_dot, x_shape):
-        return x_dot.reshape(len(x_dot), *self.shape), None
+        return self.forward(x_dot)
+
+
+class Flatten(Reshape):
+    """y[n] = x[n] as one row.  x (N, ...), y (N, D), D the product of all axes but the first."""
+
+    def __init__(self):
+        super().__init__(-1)
+
+    def forward(self, x, train=True):
+        return x.reshape(len(x), -1), x.shape

@@ -1,8 +1,6 @@
-"""Losses against a target, for classifiers and autoencoders: each returns value and gradient at once.
+"""Losses against a target, for classifiers and autoencoders.
 
-A logit is a score before the sigmoid or the softmax makes a probability of it. Like the adversarial
-losses, these take logits, and need no epsilon.
-"""
+A logit is a score before the sigmoid, or the softmax, makes a probability of it."""
 from minigan.backend import array_module
 from minigan.losses import sigmoid, softplus
 
@@ -35,10 +33,8 @@ def binary_cross_entropy_with_logits(s, target):
 
 
 def cross_entropy_with_logits(s, labels):
-    """-mean over n of log p[n, labels[n]],  p = softmax(s) -> value, ds.
-
-    s (N, K); labels (N,), integers in [0, K), on the same backend.
-    """
+    """-mean over n of log p[n, labels[n]],  p = softmax(s) -> value, ds.  s (N, K), labels (N,)
+    integers in [0, K), on the same backend."""
     xp = array_module(s)
     target = (labels[:, None] == xp.arange(s.shape[1])).astype(s.dtype)
     log_p = s - s.max(axis=1, keepdims=True)  # so that no exp overflows

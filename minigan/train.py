@@ -4,13 +4,11 @@
             dz   <--  dx_fake  <--D.input_grad--  ds_fake <--'
              '-- not needed      '-- G.add_param_grads
 
-Noise z goes into the generator G, which makes fake images of it; the discriminator D gives each
-image, real or fake, a score s, which is high if it takes the image for real. A backward pass comes
-in two halves, and each step takes only those that it needs. D learns from the scores' gradients,
-and nobody asks for the gradient at the images. In G's step D only relays the gradient: its
-input_grad leaves D's own gradients untouched, and it is cheaper than a whole backward pass, one of
-two matrix products in each layer. So there is no "detach" here, and no "requires_grad".
-"""
+The generator G makes fake images of noise z, the discriminator D gives each image a score s, high
+if it takes it for real. A backward pass has two halves, and each step takes only what it needs. D
+learns from the scores' gradients, and nobody asks for the gradient at the images. In G's step D
+only relays the gradient: its input_grad leaves D's own gradients untouched, and is cheaper than the
+whole, one of two products in each layer. So there is no "detach" here, and no "requires_grad"."""
 
 
 def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, penalty=None):
@@ -20,8 +18,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
     given, is called as penalty(discriminator, x_real, x_fake), adds its own gradients to D's and
     returns its value, which is added to the loss value. D(x) is loss.shown of the scores, before
     the update. All three are 0-d arrays on the network's device: float(...) them when you log.
-    Source: Goodfellow et al. 2014, algorithm 1.
-    """
+    Source: Goodfellow et al. 2014, algorithm 1."""
     x_fake = generator.forward(z)[0]  # as in training: G's running statistics move, nothing else
     s_real, cache_real = discriminator.forward(x_real)
     s_fake, cache_fake = discriminator.forward(x_fake)
@@ -38,8 +35,7 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, pen
 def generator_step(generator, discriminator, optimizer, loss, z):
     """(2) Update G: make D take fake for real. Returns loss value, mean D(G(z)).
 
-    z: noise (N, latent). optimizer holds G's parameters. Both results as in discriminator_step.
-    """
+    z: noise (N, latent). optimizer holds G's parameters. Both results as in discriminator_step."""
     x_fake, cache_generator = generator.forward(z)
     s_fake, cache_discriminator = discriminator.forward(x_fake)
     value, ds_fake = loss.generator(s_fake)

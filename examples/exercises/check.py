@@ -4,10 +4,10 @@
     python examples/exercises/check.py 3           exercise 3, quantity by quantity
     python examples/exercises/check.py 3 --hint    a hint for exercise 3
 
-The exit status is 0 only if all is right. --solutions checks the reference solutions instead.
+Exercises that are missing here are made first, see gaps.py. The exit status is 0 only if all is
+right. --solutions checks the reference solutions instead.
 """
 import argparse
-import ast
 import functools
 import importlib
 import linecache
@@ -19,13 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import quantities
-from make_gaps import FOLDER, hint_of
+from gaps import FILES, FOLDER, SOLUTIONS, make_missing, parts_of, title_of
+from quantities import Complaint
 
 from minigan.gradcheck import Comparison
 
-SOLUTIONS = FOLDER / "solutions"
-FILES = {int(path.name[2:4]): path.name for path in sorted(SOLUTIONS.glob("ex??_*.py"))}
 PLAY = {4: "ring", 6: "digits", 8: "dcgan", 10: "wgan"}  # what runs after which exercise
 HERE = os.path.relpath(FOLDER)
 ROW = "{:<24} {:<12} {:<9} {:<9} {}".format
@@ -51,7 +49,7 @@ class Verdict:
         return "\n".join([row, *(f"    {line}" for line in self.lines)])
 
 
-def load(number, folder=FOLDER):
+def load(number, folder):
     """The module of an exercise, freshly read, and freshly those of the folder that it imports."""
     for name in [name for name in sys.modules if re.match(r"ex\d\d_", name)]:
         del sys.modules[name]
@@ -66,11 +64,12 @@ def load(number, folder=FOLDER):
         sys.dont_write_bytecode = keep
 
 
-def judge(number, folder=FOLDER):
-    """The Verdicts on an exercise."""
+def judge(number, folder):
+    """The Verdicts on an exercise: what its solution asks of it."""
+    make_missing(folder)
     verdicts = []
     try:
-        for quantity in getattr(quantities, f"ex{number:02}")(load(number, folder)):
+        for quantity in load(number, SOLUTIONS).check(load(number, folder)):
             if quantity.last and any(verdict.word != "right" for verdict in verdicts):
                 continue
             verdict = judge_one(quantity, folder)
@@ -87,7 +86,7 @@ def judge_one(quantity, folder):
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             yours = quantity.yours()
-    except quantities.Complaint as complaint:
+    except Complaint as complaint:
         return Verdict(name, "wrong", tuple(str(complaint).split("\n")))
     except Exception as error:
         if isinstance(error, NotImplementedError) and "not written yet" in str(error):
@@ -155,12 +154,7 @@ def summary(verdicts):
     return "; ".join(named) or "done"
 
 
-def title_of(number):
-    """The first line of an exercise's docstring, of its solution: that one can always be read."""
-    return ast.get_docstring(ast.parse((SOLUTIONS / FILES[number]).read_text())).split("\n")[0]
-
-
-def table(number, verdicts, folder=FOLDER):
+def table(number, verdicts, folder):
     lines = [title_of(number), os.path.relpath(folder / FILES[number]), "",
              ROW("quantity", "verdict", "error", "expect", "cosine"), *map(str, verdicts), ""]
     left = [verdict for verdict in verdicts if verdict.word != "right"]
@@ -199,7 +193,7 @@ def main(words=None):
     if args.hint and args.number is None:
         parser.error("a hint for which exercise? check.py 3 --hint")
     if args.hint:
-        print(hint_of((SOLUTIONS / FILES[args.number]).read_text()), end="")
+        print(parts_of(args.number)[1])
         return 0
     if args.number is None:
         return overview(folder)

@@ -17,28 +17,23 @@ import check
 import numpy as np
 
 import minigan
-from minigan import Sequential
+from minigan import Sequential, workshop
 
 NEEDS = {"ring": range(1, 5), "digits": range(1, 7), "dcgan": range(1, 9),
          "wgan": (1, 2, 4, 6, 9, 10)}  # the exercises
 STEPS = {"ring": 3000, "digits": 3000, "dcgan": 1500, "wgan": 1500}
-ANGLES = 2 * np.pi * np.arange(8) / 8  # linspace(0, 2 pi, 8) would give 0 twice, as 2 pi
-CENTRES = 2 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
-SPREAD = 0.15  # the standard deviation of each of the eight Gaussians
+CENTRES, SPREAD = workshop.ring(), 0.15  # SPREAD: the standard deviation of each Gaussian
 
 
 class Ring:
     """Points (N, 2) around eight centres."""
 
     def batch(self, rng, count):
-        noise = SPREAD * rng.standard_normal((count, 2))
-        return (CENTRES[rng.integers(8, size=count)] + noise).astype(np.float32)
+        return workshop.draw_points(CENTRES, SPREAD, count, rng)
 
     def describe(self, x):
-        distances = np.linalg.norm(x[:, None] - CENTRES, axis=2)
-        near = distances.min(axis=1) < 3 * SPREAD
-        share = np.bincount(distances.argmin(axis=1)[near], minlength=8) / len(x)
-        return f"{(share > 0.02).sum()} of 8 Gaussians found, {near.mean():.0%} of points on one"
+        found, share = workshop.count_modes(x, CENTRES, SPREAD)
+        return f"{found} of 8 Gaussians found, {share:.0%} of points on one"
 
     def draw(self, path, x):
         from matplotlib.figure import Figure
@@ -54,18 +49,18 @@ class Digits:
 
     def __init__(self, mnist, *shape):
         self.shape = shape
-        self.images = (minigan.load_mnist()[0] if mnist
-                       else minigan.draw_digits(10000, np.random.default_rng(0))[0])
+        self.images = (workshop.load_mnist()[0] if mnist
+                       else workshop.draw_digits(10000, np.random.default_rng(0))[0])
 
     def batch(self, rng, count):
         some = self.images[rng.integers(len(self.images), size=count)]
-        return minigan.to_float(some).reshape(count, *self.shape)
+        return workshop.to_float(some).reshape(count, *self.shape)
 
     def describe(self, x):
         return ""
 
     def draw(self, path, x):
-        minigan.save_grid(path, (x[:64].reshape(-1, 28, 28) + 1) / 2)
+        workshop.save_grid(path, (x[:64].reshape(-1, 28, 28) + 1) / 2)
 
 
 def ring(ex, args):

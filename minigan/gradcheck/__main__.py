@@ -79,40 +79,38 @@ def check_alone(check, layer, x_shape, train=True):
 
 
 def layer_checks(kinds):
-    """(heading, title, check) for the layers of these kinds."""
+    """(title, check) for the layers of these kinds."""
     for layer, x_shape in layer_cases():
         kind = type(layer).__name__
-        ways = {"": partial(check_alone, check_layer)}
-        if kind in ("BatchNorm", "Dropout", "GaussianNoise"):  # the others do as in training
-            ways[", in use"] = partial(check_alone, check_layer, train=False)
-        if kind != "BatchNorm":  # it takes no gradient penalty
-            ways[", tangent"] = partial(check_alone, check_tangent)
         if kind in kinds:
-            for way, check in ways.items():
-                yield "Each layer alone", f"{layer}{way}", partial(check, layer, x_shape)
+            yield f"{layer}", partial(check_alone, check_layer, layer, x_shape)
+        if kind in kinds and kind in ("BatchNorm", "Dropout", "GaussianNoise"):
+            yield f"{layer}, in use", partial(check_alone, check_layer, layer, x_shape, train=False)
+        if kind in kinds and kind != "BatchNorm":  # it takes no gradient penalty
+            yield f"{layer}, tangent", partial(check_alone, check_tangent, layer, x_shape)
 
 
 def check_step(which, arch, loss, penalty):
     rng = np.random.default_rng(0)
     norm = {} if penalty == "none" else {"norm": minigan.LayerNorm}
     size = SMALL[arch]["size"]
-    networks = [redrawn(network, rng)
-                for network in minigan.NETWORKS[arch](3, rng, **norm, **SMALL[arch])]
+    G, D = (redrawn(network, rng)
+            for network in minigan.NETWORKS[arch](3, rng, **norm, **SMALL[arch]))
     x_real, z = rng.standard_normal((4, size, size, 1)), rng.standard_normal((4, 3))
-    loss = minigan.LOSSES[loss]()
+    loss, penalty = minigan.LOSSES[loss](), PENALTIES[penalty]()
     if which == "G":
-        return check_generator_step(*networks, loss, z, minigan.generator_step)
-    return check_discriminator_step(
-        *networks, loss, x_real, z, PENALTIES[penalty](), minigan.discriminator_step)
+        return check_generator_step(G, D, loss, z, minigan.generator_step)
+    return check_discriminator_step(G, D, loss, x_real, z, penalty, minigan.discriminator_step)
 
 
-def step_checks(archs, penalties, losses):
-    """(heading, title, check) for D's and G's step in every combination of these."""
-    for arch, penalty, loss, which in itertools.product(archs, penalties, losses, "DG"):
-        if which == "G" and penalty == "r1" and "gp" in penalties:
-            continue  # G takes no penalty, so this was checked under gp
-        title = f"{which} step of {arch}, {loss}" + (f", {penalty}" if penalty != "none" else "")
-        yield f"Training steps of {arch}", title, partial(check_step, which, arch, loss, penalty)
+def step_checks(arch, penalties, losses):
+    """(title, check) for D's and G's step in every combination of these."""
+    for penalty, loss, which in itertools.product(penalties, losses, "DG"):
+        # G takes no penalty, so that with r1 its step is the one that was checked with gp.
+        if which == "D" or penalty != "r1" or "gp" not in penalties:
+            suffix = "" if penalty == "none" else f", {penalty}"
+            yield (f"{which} step of {arch}, {loss}{suffix}",
+                   partial(check_step, which, arch, loss, penalty))
 
 
 def report_or_complaint(check):
@@ -143,19 +141,20 @@ def parse(words):
 def main(words=None):
     """Runs the checks that the command line asks for, and returns the exit status."""
     given, names = parse(words)
-    chosen, checks = {**names, **given}, []
+    chosen, groups = {**names, **given}, {}
     if "layer" in given or not given:
-        checks += layer_checks(chosen["layer"])
+        groups["Each layer alone"] = layer_checks(chosen["layer"])
     if given.keys() - {"layer"} or not given:
-        checks += step_checks(chosen["arch"], chosen["penalty"], chosen["loss"])
-    started, gradients, wrong = time.perf_counter(), 0, []
-    for heading, group in itertools.groupby(checks, lambda check: check[0]):
+        groups |= {f"Training steps of {arch}": step_checks(arch, chosen["penalty"], chosen["loss"])
+                   for arch in chosen["arch"]}
+    started, checks, gradients, wrong = time.perf_counter(), 0, 0, []
+    for heading, group in groups.items():
         if not given:
             print(f"\n{heading}")
             print(ROW("verdict", "gradients", "worst error", "in", "kinks", "check"))
-        for _, title, check in group:
+        for title, check in group:
             report, complaint = report_or_complaint(check)
-            gradients += len(report)
+            checks, gradients = checks + 1, gradients + len(report)
             if complaint:
                 wrong.append(title)
                 print(f"WRONG    {title}\n{textwrap.indent(complaint, '    ')}\n")
@@ -167,7 +166,7 @@ def main(words=None):
                 kinks = sum(comparison.kinks for comparison in report)
                 print(ROW("right", len(report), f"{worst.error:.1e}", worst.name, kinks, title))
     verdict = f"{len(wrong)} wrong; begin with the first, {wrong[0]}" if wrong else "all right"
-    print("\n" * (not given) + f"{len(checks)} checks, {gradients} gradients right, "
+    print("\n" * (not given) + f"{checks} checks, {gradients} gradients right, "
           f"{time.perf_counter() - started:.1f} s: {verdict}")
     return 1 if wrong else 0
 

@@ -22,6 +22,36 @@ def explain(c):
     return f"worst at [{index}]: {c.analytic[where]:.6g} instead of {c.numeric[where]:.6g}"
 
 
+def misfit(a, n):
+    """Why a cannot even be compared with n; None if it can."""
+    a = np.asarray(a) if isinstance(a, np.generic) else a  # a sum over all axes is no array
+    if not isinstance(a, np.ndarray):
+        return "it is None: a return is missing" if a is None else f"it is no array but {a!r:.40}"
+    if a.dtype != n.dtype:
+        return f"it is {a.dtype} in a check that is all {n.dtype}: something changes the dtype"
+    if a.shape != n.shape:
+        return f"it has shape {a.shape}, and should have {n.shape}{_misshapen(a, n)}"
+    bad = np.argwhere(~np.isfinite(a)).tolist()
+    return f"it is not finite in {len(bad)} of {a.size} elements, as at {bad[0]}" if bad else None
+
+
+def _misshapen(a, n):
+    """How the wrong shape came about, by the shapes; by the numbers where these leave a choice."""
+    if a.size == n.size:
+        turned = a.shape == n.shape[::-1] and np.allclose(a.T, n, 1e-4)
+        return ": it is the transpose" if turned else ": as many numbers, so a reshape is missing"
+    for many, few, words in (a, n, "is missing"), (n, a, "is too many"):
+        sums = {axes: many.sum(axes) for count in range(1, many.ndim + 1)
+                for axes in combinations(range(many.ndim), count)}
+        fit = [axes for axes in sums if sums[axes].shape == few.shape]
+        fit = [axes for axes in fit if np.allclose(sums[axes], few, 1e-4)] or fit
+        if len(fit) == 1:
+            return f": a sum over axis {', '.join(map(str, fit[0]))} {words}"
+    return ""
+
+
+# What the questions share
+
 def _is(c, candidate):
     """Is this the gradient that was found? Where a kink was crossed, nothing is asked."""
     kept = ~c.crossed
@@ -33,22 +63,31 @@ def _near(u, v):
     return abs(u - v) < 1e-4 * abs(v)
 
 
+def _directions(c, count):
+    return np.random.default_rng(0).standard_normal((count, *c.numeric.shape)) * ~c.crossed
+
+
+def _elementwise(c):
+    """Do x, y and dy belong to it one by one, so that it may be f'(x) dy?"""
+    x, y, dy = c.context.x, c.context.y, c.context.dy
+    return x is not None and dy is not None and c.numeric.shape == x.shape == y.shape == dy.shape
+
+
 def _times(subject, factor, numbers):
     """In words: subject is factor times what it should be, and where such a number is at home."""
     if _near(factor, -1):
         return "the sign" + f" of {subject}" * (subject != "it") + " is wrong"
     size, reasons = float(abs(factor)), []
     for what, k in numbers.items():  # of equal numbers, as a batch and a kernel may have, all
-        mean = isinstance(k, int)
-        if k > 0 and k != 1 and _near(size, k):
-            reasons.append(f"{k:.4g} is {what}: " + (
-                "a sum where a mean belongs" if mean else "a factor, or a division forgotten"))
-        elif k > 0 and k != 1 and _near(size, 1 / k):
-            reasons.append(f"{k:.4g} is {what}: " + (
-                "a mean where a sum belongs" if mean else "a division, or a factor forgotten"))
-    if _near(size, 2) or _near(size, 1 / 2):
-        reasons.append("a factor 2 too many, or something added twice" if size > 1 else
-                       "a factor 2 forgotten")
+        if k > 0 and k != 1 and (_near(size, k) or _near(size, 1 / k)):
+            why_large, why_small = (
+                ("a sum where a mean belongs", "a mean where a sum belongs") if isinstance(k, int)
+                else ("a factor, or a division forgotten", "a division, or a factor forgotten"))
+            reasons.append(f"{k:.4g} is {what}: {why_large if _near(size, k) else why_small}")
+    if _near(size, 2):
+        reasons.append("a factor 2 too many, or something added twice")
+    if _near(size, 1 / 2):
+        reasons.append("a factor 2 forgotten")
     whole = size < 0.6 and _near(1 / size, round(1 / size))
     return (f"{subject} is " + (f"1/{1 / size:.0f} of" if whole else f"{size:.4g} times")
             + " the right one" + " with the wrong sign" * bool(factor < 0)
@@ -56,11 +95,6 @@ def _times(subject, factor, numbers):
 
 
 # The questions: what is odd about all of it
-
-def _rests_on_y_dot(c):
-    if any(o.name == "y_dot" and not o.right and o is not c for o in c.context.others):
-        return "it is compared with differences of y_dot, which is wrong: mend that first"
-
 
 def _float32(c):
     a = c.analytic
@@ -71,10 +105,10 @@ def _float32(c):
 def _step_too_long(c):
     apart = abs(c.analytic - c.numeric)
     off = (apart > 1e-6 * abs(c.numeric)) & (apart > c.noise) & ~c.crossed
-    if c.context.closer and off.any() and (c.error < 1e-3 or off.sum() <= 1 + off.size // 10):
-        if (abs(c.analytic - c.context.closer())[off] < apart[off] / 5).all():
+    if c.context.finer and off.any() and (c.error < 1e-3 or off.sum() <= 1 + off.size // 10):
+        if (abs(c.analytic - c.context.finer())[off] < apart[off] / 5).all():
             return ("it may be right: differences of a smaller step agree with it. Is x beside a "
-                    "kink that `sides` does not tell of, or where y bends sharply?")
+                    "kink that `branches` does not tell of, or where y bends sharply?")
 
 
 def _all_zero(c):
@@ -83,7 +117,7 @@ def _all_zero(c):
         return "it is all zero: the path is cut, or nothing was added" + f"; or {also}" * bool(also)
 
 
-# a factor, or a term of a sum
+# The questions: a factor, or a term of a sum
 
 def _multiple(c, axes=None):
     """The factor by which a is n, or one for each index that is not in axes; None if it is none."""
@@ -108,12 +142,11 @@ def _factors(c):
 
 def _parts(c):
     """Along ten directions, since all elements would cost a whole check for each part."""
-    parts, slope = c.context.parts, c.context.slope
-    if len(parts) > 1:
+    if len(c.context.parts) > 1:
         V = _directions(c, 10)
-        columns = [[slope(f, v) for v in V] for f in parts.values()]
-        return _terms(c, list(parts), columns, [(c.analytic * v).sum() for v in V],
-                      [(c.numeric * v).sum() for v in V])
+        columns = [[c.context.slope(f, v) for v in V] for f in c.context.parts.values()]
+        found, right = ([(gradient * v).sum() for v in V] for gradient in (c.analytic, c.numeric))
+        return _terms(c, list(c.context.parts), columns, found, right)
 
 
 def _norm(c):
@@ -155,27 +188,14 @@ def _terms(c, names, columns, found, right):
     return ", and ".join(mistakes)
 
 
-def _sigma(c):
-    W = c.context.parameters.get(c.name)
-    if W is not None and W.ndim > 1:
-        u, _, v = np.linalg.svd(W.reshape(-1, W.shape[-1]), full_matrices=False)
-        uv = np.outer(u[:, 0], v[0]).reshape(W.shape)
-        if min(u.shape) > 1 and _is(c, c.numeric + ((c.analytic - c.numeric) * uv).sum() * uv):
-            return "it is off by a multiple of u v^T: the way through sigma is missing or wrong"
-
-
-# another gradient
-
-def _directions(c, count):
-    return np.random.default_rng(0).standard_normal((count, *c.numeric.shape)) * ~c.crossed
-
+# The questions: another gradient
 
 def _what_if(c):
-    slope, V = c.context.slope, _directions(c, 5)
     close = 1e-4 * np.linalg.norm(c.analytic - c.numeric) + 30 * c.noise
-    for sentence, f in c.context.what_if.items() if slope else []:
+    for sentence, f in c.context.what_if.items():
         try:
-            if all(abs(slope(f, v) - (c.analytic * v).sum()) < close for v in V):
+            if all(abs(c.context.slope(f, v) - (c.analytic * v).sum()) < close
+                   for v in _directions(c, 5)):
                 return sentence
         except Exception:  # f may be impossible, as one example is for BatchNorm in training
             pass
@@ -185,15 +205,9 @@ def _other(c):
     return next((sentence for candidate, sentence in _candidates(c) if _is(c, candidate)), None)
 
 
-def _elementwise(c):
-    """Do x, y and dy belong to it one by one, so that it may be f'(x) dy?"""
-    x, y, dy = c.context.x, c.context.y, c.context.dy
-    return x is not None and dy is not None and c.numeric.shape == x.shape == y.shape == dy.shape
-
-
 def _candidates(c):
     """What other mistakes give, one to a row: the gradient, and the sentence."""
-    n, x, y, dy, d = c.numeric, c.context.x, c.context.y, c.context.dy, c.context.handed
+    n, x, y, dy, d = c.numeric, c.context.x, c.context.y, c.context.dy, c.context.dy_name
     yield n + c.context.leftover, "what it held before is still in it: zero_grad is missing or late"
     for other in c.context.others if n.size > 1 else []:
         yield other.numeric, f"it is what {other.name} should be: the two are mixed up"
@@ -202,6 +216,13 @@ def _candidates(c):
                                  f"it is the right one with its axes {i} and {j} swapped")
         flip = ", ".join("::-1" if axis in (i, j) else ":" for axis in range(j + 1))
         yield np.flip(n, (i, j)), f"it is the right one reversed: flip it by [{flip}]"
+    W = c.context.parameters.get(c.name)  # sigma, its largest singular value, has gradient u v^T
+    if W is not None and W.ndim > 1:
+        u, _, v = np.linalg.svd(W.reshape(-1, W.shape[-1]), full_matrices=False)
+        uv = np.outer(u[:, 0], v[0]).reshape(W.shape)
+        if min(u.shape) > 1:
+            yield (n + ((c.analytic - n) * uv).sum() * uv,
+                   "it is off by a multiple of u v^T: the way through sigma is missing or wrong")
     if n.ndim:
         yield 0 * n + n.sum(0), "all its rows are the same, the sum of the right ones"
         yield 0 * n + n.mean(0), "all its rows are the same, the mean of the right ones"
@@ -230,6 +251,8 @@ def _candidates(c):
             yield dy * np.where(dy > 0, up, down), f"the mask is {d} > 0, where x > 0 belongs"
             yield dy * np.where(x > 0, up, 0), f"it is 0 where x < 0; the slope is {down:.4g} there"
 
+
+# The questions: right numbers, in some places or in wrong ones
 
 def _mask(c):
     """Is it right in one part of its elements, and wrong in the others?"""
@@ -265,6 +288,5 @@ def _place(c):
         return f"it is off by {(a - n).mean():.4g} everywhere: a constant is missing or wrong"
 
 
-TINY = [_rests_on_y_dot, _float32, _step_too_long]
-QUESTIONS = [*TINY, _all_zero, _factor, _other, _parts, _norm, _mask, _what_if, _factors, _sigma,
-             _place]
+TINY = [_float32, _step_too_long]
+QUESTIONS = [*TINY, _all_zero, _factor, _other, _parts, _norm, _mask, _what_if, _factors, _place]

@@ -1,21 +1,23 @@
-"""Checks of one layer, or of a whole network, alone."""
+"""Checks of one layer, or of a whole network, alone.
+
+If the loss is L = sum(R y), then dL/dy = R, whatever R is. So a layer that is handed dy = R has to
+hand back the gradients of the number sum(R y), and those the differences know. R is random: with
+ones in its place a norm's dx is zero, and every mistake passes.
+"""
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 
-from minigan.gradcheck.differences import (
-    STEP, Comparison, Context, GradientError, Report, require_float64, rounding_noise)
+from minigan.gradcheck.comparison import Comparison, Context, GradientError, Report
+from minigan.gradcheck.differences import STEP, differ, require_float64, rounding_noise
 from minigan.gradcheck.probe import (
     Rewind, compare, compare_parameters, expect_equal, gradients, known_numbers, with_value)
 
 
 def check_layer(layer, x, train=True, seed=0):
-    """Checks dx and every parameter's gradient of a layer or network, and the layer's contract.
-
-    x: float64 input. The number that is differentiated is sum(R * y), with random R: with ones in
-    its place a norm's gradient is zero and every mistake passes. Returns the Report.
-    """
+    """Proves dx and every parameter's gradient of a layer or network, and that the two halves of
+    its backward pass keep to their contract. x: float64 input. Returns the Report."""
     require_float64(x)
     with Rewind(layer) as rewind:
         given = x.copy()
@@ -40,23 +42,31 @@ def check_layer(layer, x, train=True, seed=0):
         dy = R.copy()
         layer.zero_grad()
         dx = layer.backward(dy, cache)
-        once = gradients(layer)
-        report = Report(str(layer), [compare("dx", at, dx, number, context),
-                                     *compare_parameters(layer, once, number, context)])
+        report = Report(str(layer), [
+            compare("dx", at, dx, number, context),
+            *compare_parameters(layer, number, context)])
         if any(comparison.misfit for comparison in report):
             report.raise_if_wrong()
-        again = layer.input_grad(dy, cache)
-        untouched = gradients(layer)
-        layer.add_param_grads(dy, cache)
+        # Before the numbers: who breaks the contract has wrong ones too, and this tells why.
         expect_equal(layer, "the layer writes into its x", given, x)
         expect_equal(layer, "the layer writes into its dy", dy, R)
-        expect_equal(layer, "input_grad gives another dx than backward", again, dx)
-        for (name, p), grad, kept in zip(layer.named_parameters(), once, untouched):
-            expect_equal(layer, "input_grad changes a parameter's gradient", kept, grad)
-            how = "overwrites" if np.array_equal(p.grad, grad) else "at a second call changes"
-            expect_equal(layer, f"add_param_grads {how} {name}.grad instead of adding to it",
-                         p.grad, 2 * grad)
+        _check_halves(layer, "input_grad", "add_param_grads", dx, R, cache)
         return report.raise_if_wrong()
+
+
+def _check_halves(layer, input_half, param_half, dx, *handed):
+    """Proves that the halves of the backward pass do what both together just did: the one gives
+    the same dx and changes no gradient, the other adds the same gradients to what is there."""
+    once = gradients(layer)
+    again = getattr(layer, input_half)(*handed)
+    untouched = gradients(layer)
+    getattr(layer, param_half)(*handed)
+    expect_equal(layer, f"{input_half} gives another dx than backward", again, dx)
+    for (name, p), grad, kept in zip(layer.named_parameters(), once, untouched):
+        expect_equal(layer, f"{input_half} changes a parameter's gradient", kept, grad)
+        how = "overwrites" if np.array_equal(p.grad, grad) else "at a second call changes"
+        expect_equal(layer, f"{param_half} {how} {name}.grad instead of adding to it",
+                     p.grad, 2 * grad)
 
 
 def _mistakes(layer, number, x, y, R, train):
@@ -92,11 +102,11 @@ def _mistakes(layer, number, x, y, R, train):
 
 
 def check_tangent(layer, x, train=True, seed=0):
-    """Checks tangent and tangent_backward of a layer or network, at x and along a random x_dot.
+    """Proves the second order of a layer or network, at x and along a random x_dot.
 
-    y_dot is compared with the differences of y along x_dot; then the gradients of sum(R * y) +
-    sum(R_dot * y_dot), with random R and R_dot, with respect to x, x_dot and every parameter with
-    the differences of that number. Returns the Report.
+    First y_dot, by the differences of y along x_dot. Now y_dot can be relied on, and so can the
+    differences of sum(R y) + sum(R_dot y_dot), with random R and R_dot: they prove what
+    tangent_backward gives for x, x_dot and every parameter. Returns the Report.
     """
     require_float64(x)
     with Rewind(layer) as rewind:
@@ -104,61 +114,57 @@ def check_tangent(layer, x, train=True, seed=0):
         rng = np.random.default_rng([seed, 314159])
         x_dot, R, R_dot = (rng.standard_normal(shape) for shape in (x.shape, y.shape, y.shape))
         at, at_dot = x.copy(), x_dot.copy()  # these move
+        numbers = known_numbers(x, y, layer)
 
         def forward(x):
             rewind()
-            y, cache = layer.forward(x, train)
-            return y, cache, layer.branches(cache)
+            return layer.forward(x, train)
 
         def number(of_y=1, of_y_dot=1):
-            y, cache, sides = forward(at)
+            y, cache = forward(at)
             y_dot, _ = layer.tangent(at_dot, cache)
-            return float(of_y * (R * y).sum() + of_y_dot * (R_dot * y_dot).sum()), sides
+            return (float(of_y * (R * y).sum() + of_y_dot * (R_dot * y_dot).sum()),
+                    layer.branches(cache))
 
-        def context(term, other, **arrays):
-            """term: how the share of y in the gradient is called; other: the share of y_dot."""
-            return Context(numbers=known_numbers(x, y, layer), **arrays, parts={
-                term: partial(number, 1, 0), other: partial(number, 0, 1)})
+        def context(of_y, of_y_dot, **arrays):
+            """of_y, of_y_dot: how their shares of the gradient are called."""
+            return Context(numbers=numbers, **arrays, parts={
+                of_y: partial(number, 1, 0), of_y_dot: partial(number, 0, 1)})
 
+        dy, dy_dot = R.copy(), R_dot.copy()
         layer.zero_grad()
         y_dot, tcache = layer.tangent(x_dot, cache)
-        dx, dx_dot = layer.tangent_backward(R, R_dot, tcache, cache)
-        analytic = gradients(layer)
-        above, _, sides_above = forward(x + STEP * x_dot)
-        below, _, sides_below = forward(x - STEP * x_dot)
-        crossed = any((a != b).any() for a, b in zip(sides_above, sides_below))
+        dx, dx_dot = layer.tangent_backward(dy, dy_dot, tcache, cache)
+        above, cache_above = forward(x + STEP * x_dot)
+        below, cache_below = forward(x - STEP * x_dot)
+        crossed = differ(layer.branches(cache_above), layer.branches(cache_below))
+        along = Comparison("y_dot", y_dot, (above - below) / (2 * STEP), np.full(y.shape, crossed),
+                           rounding_noise(abs(y).max()),
+                           Context(x, y, x_dot, "x_dot", numbers=numbers))
+        if not along.right:  # then number is wrong, and all that is compared with it below
+            Report(f"{layer}, tangent", [along]).raise_if_wrong()
         report = Report(f"{layer}, tangent", [
-            Comparison("y_dot", y_dot, (above - below) / (2 * STEP), np.full(y.shape, crossed),
-                       rounding_noise(abs(y).max()),
-                       Context(x, y, x_dot, "x_dot", numbers=known_numbers(x, y, layer))),
-            compare("dx", at, dx, number, context("(dy/dx)^T dy", "the curvature")),
+            along,
+            compare("dx", at, dx, number, context("(∂y/∂x)^T dy", "the curvature")),
             compare("dx_dot", at_dot, dx_dot, number, context(
-                "the share of dy", "the share of dy_dot", x=x, y=y, dy=R_dot,
-                handed="dy_dot")),
-            *compare_parameters(layer, analytic, number, context(
+                "the share of dy", "the share of dy_dot", x=x, y=y, dy=R_dot, dy_name="dy_dot")),
+            *compare_parameters(layer, number, context(
                 "the share of dy", "the share of x_dot and dy_dot"))])
         report.raise_if_wrong()
-        _check_tangent_contract(layer, R, R_dot, tcache, cache)
+        expect_equal(layer, "the layer writes into its dy, dy_dot", (dy, dy_dot), (R, R_dot))
+        _check_halves(layer, "tangent_input_grads", "add_tangent_param_grads", (dx, dx_dot),
+                      R, R_dot, tcache, cache)
+        _check_none(layer, R, R_dot, tcache, cache)
         return report
 
 
-def _check_tangent_contract(layer, R, R_dot, tcache, cache):
-    """Penalties hand in dy = None for zero, and count on gradients that are added."""
-    dy, dy_dot = R.copy(), R_dot.copy()
-    layer.zero_grad()
-    layer.add_tangent_param_grads(dy, dy_dot, tcache, cache)
-    once = gradients(layer)
-    layer.add_tangent_param_grads(dy, dy_dot, tcache, cache)
-    expect_equal(layer, "the layer writes into its dy", dy, R)
-    expect_equal(layer, "the layer writes into its dy_dot", dy_dot, R_dot)
-    for (name, p), grad in zip(layer.named_parameters(), once):
-        expect_equal(layer, f"add_tangent_param_grads overwrites {name}.grad instead of adding",
-                     p.grad, 2 * grad)
-    results = []
-    for zero in (np.zeros_like(R), None):
+def _check_none(layer, R, R_dot, tcache, cache):
+    """Proves that dy = None, which penalties hand in, is a dy of zeros."""
+    def backward(dy):
         layer.zero_grad()
-        dx, _ = layer.tangent_backward(zero, R_dot, tcache, cache)
-        results.append([0.0 if dx is None else dx, *gradients(layer)])
-    for from_zeros, from_none in zip(*results):
+        dx, dx_dot = layer.tangent_backward(dy, R_dot, tcache, cache)
+        return [0 * dx_dot if dx is None else dx, dx_dot, *gradients(layer)]
+
+    for from_none, from_zeros in zip(backward(None), backward(np.zeros_like(R))):
         expect_equal(layer, "dy = None gives another result than a dy of zeros",
-                     from_none + 0 * from_zeros, from_zeros)
+                     from_none, from_zeros)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from minigan.gradcheck.differences import STEP, Comparison, GradientError, central_differences
+from minigan.gradcheck.comparison import Comparison, GradientError
+from minigan.gradcheck.differences import STEP, central_differences, require_float64
 
 
 class Rewind:
@@ -16,7 +17,8 @@ class Rewind:
     """
 
     def __init__(self, *networks, random=()):
-        layers = [layer for network in networks for _, layer in network.walk()]
+        require_float64(*(p.value for network in networks for p in network.parameters()))
+        layers = [layer for network in networks for _, layer in network.named_layers()]
         self.buffers = [(layer, name, getattr(layer, name).copy())
                         for layer in layers for name in layer.buffers]
         self.streams = [(thing.rng, thing.rng.bit_generator.state)
@@ -52,31 +54,31 @@ def with_value(array, value, f):
         array[...] = kept
 
 
-def compare(name, array, gradient, evaluate, context):
-    """A Comparison of the gradient with the differences of evaluate() as array changes in place."""
-    original = array.copy()
+def compare(name, array, gradient, f, context):
+    """A Comparison of the gradient with the differences of f() -> (number, branches), as the array
+    changes in place."""
+    start = array.copy()
 
     def differences(h):
-        return central_differences(lambda value: with_value(array, value, evaluate), original, h)
+        return central_differences(lambda value: with_value(array, value, f), start, h)
 
     def slope(f, v):
-        (above, _), (below, _) = (with_value(array, original + h * v, f) for h in (STEP, -STEP))
+        (above, _), (below, _) = (with_value(array, start + h * v, f) for h in (STEP, -STEP))
         return (above - below) / (2 * STEP)
 
-    def comparison(h):
-        return Comparison(name, gradient, *differences(h), replace(
-            context, slope=slope, closer=lambda: differences(STEP / 10)[0]))
-
-    usual = comparison(STEP)
+    context = replace(context, slope=slope, finer=lambda: differences(STEP / 10)[0])
+    usual = Comparison(name, gradient, *differences(STEP), context)
     if usual.right or usual.error > 1e-4:
         return usual
     # Where y bends sharply, as behind two norms, the differences themselves may be off by 1e-6.
-    return min(usual, comparison(STEP / 10), key=lambda comparison: comparison.error)
+    smaller = Comparison(name, gradient, *differences(STEP / 10), context)
+    return min(usual, smaller, key=lambda comparison: comparison.error)
 
 
-def compare_parameters(network, gradients, evaluate, context):
-    return [compare(name, p.value, gradient, evaluate, context)
-            for (name, p), gradient in zip(network.named_parameters(), gradients)]
+def compare_parameters(network, f, context):
+    """The Comparisons of all gradients that the network holds now; f may go on and change them."""
+    return [compare(name, p.value, gradient, f, context)
+            for (name, p), gradient in zip(network.named_parameters(), gradients(network))]
 
 
 def gradients(network):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minigan.workshop.digits import draw_digits
 from minigan.workshop.files import whole_file
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -47,6 +48,26 @@ def load_mnist(directory=None, split="train"):
         raise ValueError(f"load_mnist takes split='train' or split='test', got {split!r}")
     return (_load(directory, f"{prefix}-images-idx3-ubyte"),
             _load(directory, f"{prefix}-labels-idx1-ubyte"))
+
+
+def training_images(data, directory=None, count=60000, seed=0):
+    """Images to train on, uint8 (N, 28, 28), and which they are, "mnist" or "digits"; says so.
+
+    data: "mnist", or "digits": `count` digits drawn by a program; or "auto": MNIST, if it is there
+    or can be downloaded, else digits. A directory that is named has to hold it.
+    Raises what load_mnist raises.
+    """
+    if data != "digits":
+        try:
+            images, _ = load_mnist(directory)
+            print(f"data: MNIST, {len(images)} images")
+            return images, "mnist"
+        except ConnectionError as error:
+            if data == "mnist":
+                raise
+            print(f"{error}.\nNo MNIST, so: ", end="")
+    print(f"data: BUILT-IN DIGITS, {count} images drawn by a program")
+    return draw_digits(count, np.random.default_rng(seed))[0], "digits"
 
 
 def batches(images, batch_size, rng, skip=0):

@@ -3,6 +3,8 @@
 Images are float (N, H, W) in [0, 1]. matplotlib draws, and is imported only when a picture is made.
 Each file is written whole or not at all.
 """
+import math
+
 import numpy as np
 
 from minigan.workshop.files import whole_file
@@ -15,7 +17,7 @@ def image_grid(images, columns=8, gap=2):
                          f"got shape {images.shape}")
     count, height, width = images.shape
     columns = min(columns, count)
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     cells = np.full((rows * columns, height + gap, width + gap), 0.25)
     cells[:count, :height, :width] = images
     grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
@@ -29,12 +31,6 @@ def save_grid(path, images, columns=8, zoom=3):
     grid = image_grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
     with whole_file(path) as part:
         imsave(part, grid, cmap="gray", vmin=0, vmax=1, format="png")
-
-
-def save_samples(path, images):
-    """Writes images as the member "images", float32 (N, H, W), of an .npz file."""
-    with whole_file(path) as part, open(part, "wb") as file:
-        np.savez_compressed(file, images=images.astype(np.float32))
 
 
 def save_curves(path, history, columns, steps_per_epoch):

@@ -10,6 +10,7 @@
 A resumed run computes what an uninterrupted one would have computed, bit for bit on the CPU: the
 checkpoint holds all that training changes, and an epoch's order follows from seed and epoch.
 """
+import math
 import signal
 import threading
 from pathlib import Path
@@ -66,12 +67,7 @@ class Run:
     @property
     def epochs_begun(self):
         """How many epochs have been trained on, wholly or in part."""
-        return -(-self.steps // self.steps_per_epoch)
-
-    @property
-    def progress(self):
-        """The share of all steps that are done, from 0 to 1."""
-        return self.steps / self._end
+        return math.ceil(self.steps / self.steps_per_epoch)
 
     def batches(self):
         """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
@@ -103,7 +99,8 @@ class Run:
         save(self.checkpoint, state)
 
     def log(self, *values):
-        """Notes one step's numbers, in the order of `columns`, without waiting for a GPU."""
+        """Notes one step's numbers, in the order of `columns`, without waiting for a GPU. None: it
+        was not looked at, and counts as in the step before."""
         if len(values) != len(self.columns):
             raise ValueError(f"log takes {len(self.columns)} numbers, {', '.join(self.columns)}; "
                              f"got {len(values)}")
@@ -115,7 +112,8 @@ class Run:
         Raises FloatingPointError if a number since the last look is not finite.
         """
         for values in self._unseen:
-            self.history.append([float(value) for value in values])
+            self.history.append([self.history[-1][column] if value is None else float(value)
+                                 for column, value in enumerate(values)])
             if not np.isfinite(self.history[-1]).all():
                 numbers = ", ".join(map("{} {:.4g}".format, self.columns, self.history[-1]))
                 raise self._diverged(f"step {len(self.history)}, {numbers}")
@@ -148,25 +146,28 @@ class Run:
         self.steps, self.history = state["step"], state["history"].tolist()
 
 
-def load_run(path, parse, words=(), fixed=()):
-    """What a training script goes on from: the state in its checkpoint, and its arguments.
+def load_run(path, complete, given, free=()):
+    """What a training goes on from: the state in its checkpoint, and all its arguments {name: value}.
 
-    parse makes the script's arguments, an argparse.Namespace, of the words of a command line: here
-    of those that the checkpoint remembers and then `words`, so that these prevail. For the names in
-    `fixed` they may only repeat what was saved; "auto" there stands for it.
-    Raises ValueError if they do not, or if the checkpoint remembers no arguments.
+    complete makes of some arguments all of them, by its defaults, and raises ValueError if they do
+    not fit together. given: those of this call, which prevail; but only those in `free` may differ
+    from what was saved. Raises ValueError, too, if the checkpoint remembers other arguments than
+    this program has, or none.
     """
     saved = load(path)
-    if not isinstance(saved.get("arguments"), dict):
+    arguments = saved.get("arguments")
+    if not isinstance(arguments, dict):
         raise ValueError(f"{path} is a checkpoint of another program: it remembers no arguments")
-    old_words = [f"--{name.replace('_', '-')}={value}"
-                 for name, value in saved["arguments"].items() if value is not None]
-    old, args = parse(old_words), parse([*old_words, *words])
-    for name in fixed:
-        before, now = getattr(old, name), getattr(args, name)
-        if now == "auto":
-            setattr(args, name, before)
-        elif now != before:
-            raise ValueError(f"{path} was trained with --{name.replace('_', '-')} {before}, not "
-                             f"{now}: leave it out to go on, or start anew in another folder")
-    return saved, args
+    try:
+        before = complete(arguments)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    for name in arguments.keys() - before.keys():
+        if arguments[name] is not None:
+            raise ValueError(f"{path} was trained with {name} {arguments[name]}, which this program "
+                             "does not have: go on with the version that it was trained with")
+    for name, now in given.items():
+        if name in before and name not in free and now != before[name]:
+            raise ValueError(f"{path} was trained with --{name.replace('_', '-')} {before[name]}, "
+                             f"not {now}: leave it out to go on, or start anew in another folder")
+    return saved, {**before, **given}

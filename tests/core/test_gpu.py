@@ -24,7 +24,7 @@ from minigan import (
     Upsample2D, Wasserstein, array_module, clip_weights, discriminator_step, generator_step,
     to_device, to_host)
 from minigan.backend import backend_module
-from minigan.workshop import MovingAverage, frechet_distance, load, save
+from minigan.workshop import MovingAverage, data, draw_digits, frechet_distance, load, save
 
 
 class Gpu(NamedTuple):
@@ -93,7 +93,7 @@ def test_every_layer_is_in_the_list():
     layers = {name for name in minigan.__all__ if isinstance(getattr(minigan, name), type)
               and issubclass(getattr(minigan, name), minigan.Layer)}
     assert layers - {"Layer"} == {type(layer).__name__ for make, _ in LAYERS.values()
-                                  for _, layer in make().walk()}
+                                  for _, layer in make().named_layers()}
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -296,7 +296,12 @@ def example(monkeypatch, tmp_path):
         pytest.importorskip(module, reason="the examples need it: pip install -e '.[test]'")
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "examples")
     import generate
-    monkeypatch.setattr("mnist_gan.draw_digits", lambda _, rng: minigan.draw_digits(100, rng))
+    import mnist_gan
+    monkeypatch.setattr(data, "draw_digits", lambda _, rng: draw_digits(100, rng))
+    small = {"latent_dim": 5, "width": 8, "n_critic": 1}
+    monkeypatch.setattr(mnist_gan, "TUNED", {"mlp": {**mnist_gan.TUNED["mlp"], **small}})
+    monkeypatch.setattr(mnist_gan, "CLASSICAL", {
+        name: settings | small for name, settings in mnist_gan.CLASSICAL.items()})
     for slow in ("save_curves", "save_animation"):
         monkeypatch.setattr(f"mnist_gan.{slow}", lambda *_: None)
     monkeypatch.chdir(tmp_path)
@@ -305,12 +310,10 @@ def example(monkeypatch, tmp_path):
 
 def train(*words):
     import mnist_gan
-    small = ["--batch-size", "20", "--latent-dim", "5", "--width", "8"]
-    mnist_gan.main(["--data", "digits", *small, *words])
+    mnist_gan.main(["--data", "digits", "--batch-size", "20", *words])
 
 
-@pytest.mark.parametrize("words", [[], ["--loss", "wasserstein", "--n-critic", "2"]],
-                         ids=["plain", "penalty"])
+@pytest.mark.parametrize("words", [[], ["--loss", "wasserstein"]], ids=["tuned", "WGAN-GP"])
 def test_the_example_trains_on_either_backend_and_anyone_generates(words, gpu, example):
     for backend in ("numpy", "cupy"):
         train("--backend", backend, "--steps", "2", "--out", backend, *words)
@@ -345,7 +348,7 @@ def test_the_example_tries_itself_out_on_a_gpu(gpu, example, capsys):
 def test_the_benchmark_runs_on_a_gpu(gpu, tmp_path):
     pytest.importorskip("resource", reason="the benchmark runs on Unix")
     root = Path(__file__).parents[2]
-    words = [sys.executable, root / "examples" / "benchmark.py", "--backend", "cupy", "--rounds",
+    words = [sys.executable, root / "examples" / "benchmark" / "steps.py", "--backend", "cupy", "--rounds",
              "1", "--workloads", "W1", "--batch-sizes", "16"]
     done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)},
                           capture_output=True, text=True, timeout=300)

@@ -116,10 +116,10 @@ def test_a_state_is_a_copy_and_one_that_does_not_fit_is_refused():
     without_steps = {name: array for name, array in before.items() if name != "steps"}
     for wrong in [Adam(parameters()[:1]).state_dict(), RMSprop(parameters()).state_dict(),
                   SGD(parameters(), 0.1).state_dict(), without_steps]:
-        with pytest.raises(ValueError, match="use the optimizer and networks that it was saved"):
+        with pytest.raises(ValueError, match="the state to load"):
             optimizer.load_state_dict(wrong)
     np.testing.assert_equal(optimizer.state_dict(), before)
-    with pytest.raises(ValueError, match="RMSprop keeps .*'m'"):
+    with pytest.raises(ValueError, match=r"m has shape absent here, \(\d+,\) in the state to load: build"):
         RMSprop(parameters()).load_state_dict(before)
 
 

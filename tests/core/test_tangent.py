@@ -360,12 +360,12 @@ class ConvForgetsXDot(Conv2D):
 
 class ConvWithTheRowsOfX(Conv2D):
     def add_tangent_param_grads(self, dy, dy_dot, rows_dot, cache):
-        super().add_tangent_param_grads(dy, dy_dot, cache[0], cache)
+        super().add_tangent_param_grads(dy, dy_dot, cache, cache)
 
 
 class ConvMovesB(Conv2D):
     def tangent(self, x_dot, cache):
-        return self.forward(x_dot)[0], cache[0]
+        return self.forward(x_dot)
 
 
 class ConvTransposeForgetsXDot(ConvTranspose2D):
@@ -383,8 +383,9 @@ class SpectralNormForgetsSigma(SpectralNorm):
 
 
 class SpectralNormWithSigmaConstant(SpectralNorm):
-    def add_through_sigma(self, dW_bar, cache):
-        self.layer.W.grad += dW_bar / cache[3]
+    def add_through_sigma(self, cache):
+        normed, _, _, sigma = cache
+        self.layer.W.grad += normed.W.grad / sigma
 
 
 class LayerNormWithoutCurvature(LayerNorm):

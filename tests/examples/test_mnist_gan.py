@@ -15,20 +15,22 @@ pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[t
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
 from minigan import LOSSES  # noqa: E402
-from minigan.workshop import load, save, to_float  # noqa: E402
+from minigan.workshop import data, draw_digits, load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 import generate  # noqa: E402
 import mnist_gan  # noqa: E402
-import options  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    """No network, no MNIST of this machine, 100 built-in digits instead of 60000."""
-    draw = mnist_gan.draw_digits
-    monkeypatch.setattr(mnist_gan, "draw_digits", lambda count, rng: draw(100, rng))
+    """No network, no MNIST of this machine, 100 built-in digits instead of 60000, small networks."""
+    monkeypatch.setattr(data, "draw_digits", lambda count, rng: draw_digits(100, rng))
+    monkeypatch.setitem(mnist_gan.CLASSICAL["mlp"], "latent_dim", 5)
+    for recipe in (mnist_gan.CLASSICAL, mnist_gan.TUNED):
+        for arch in ("mlp", "dcgan"):
+            monkeypatch.setitem(recipe[arch], "width", 8)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MINIGAN_DATA", raising=False)
     monkeypatch.setattr("minigan.workshop.data.MIRRORS", ["http://127.0.0.1:9/"])
@@ -36,8 +38,15 @@ def small_data(monkeypatch, tmp_path):
 
 
 def run(*words, data="digits"):
-    small = ["--batch-size", "20", "--latent-dim", "5", "--width", "8"]
-    mnist_gan.main(["--data", data, *small, *map(str, words)])
+    mnist_gan.main(["--data", data, "--batch-size", "20", *map(str, words)])
+
+
+def recipe(monkeypatch, **settings):
+    """Changes settings that have no option, in the recipes, as a user would in the file."""
+    for table in (mnist_gan.CLASSICAL, mnist_gan.TUNED):
+        for name in table:
+            for setting, value in settings.items():
+                monkeypatch.setitem(table[name], setting, value)
 
 
 def test_a_run_leaves_all_it_promises(capsys):
@@ -82,58 +91,62 @@ def test_the_dcgan_trains_and_generates():
         mnist_gan.main(["--resume", "--out", "a", "--arch", "mlp"])
 
 
-@pytest.mark.parametrize("penalty", options.BY_PENALTY)
+@pytest.mark.parametrize("penalty", mnist_gan.CHOICES["penalty"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_trains_with_every_penalty(loss, penalty):
-    run("--loss", loss, "--penalty", penalty, "--steps", 2, "--n-critic", 2, "--out", "a")
+def test_every_loss_trains_with_every_penalty(loss, penalty, monkeypatch):
+    recipe(monkeypatch, penalty=penalty, n_critic=2, norm="layer")
+    run("--loss", loss, "--steps", 2, "--out", "a")
     saved = load("a/checkpoint.npz")
     columns = 4 - (loss == "wasserstein") + (penalty in ("gp", "r1"))
     assert saved["history"].shape == (2, columns) and np.isfinite(saved["history"]).all()
     assert saved["adam_d"]["steps"] == 4 and saved["adam_g"]["steps"] == 2
-    limit = max(abs(value).max() for value in saved["discriminator"].values())
-    assert (limit <= np.float32(0.01)) == (penalty == "clip")
 
 
-def test_the_defaults_follow_from_the_penalty_and_the_penalty_from_the_loss():
-    for words, expected in [("--recipe classical", ("none", 1, 2e-4, 0.5, "none")),
-                            ("--loss hinge", ("none", 1, 2e-4, 0.5, "none")),
-                            ("--loss hinge --arch dcgan", ("none", 1, 2e-4, 0.5, "batch")),
-                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer")),
-                            ("--loss wasserstein --lr 0.1", ("gp", 5, 0.1, 0.0, "layer")),
-                            ("--penalty r1 --arch dcgan", ("r1", 1, 2e-4, 0.5, "layer")),
-                            ("--penalty clip --n-critic 1", ("clip", 1, 5e-5, 0.0, "none"))]:
-        args = options.parse(words.split())
-        assert (args.penalty, args.n_critic, args.lr, args.beta1, args.norm) == expected
-        assert args.recipe == "classical" and args.average == 0 and args.penalty_every == 1
+def test_the_recipe_follows_from_architecture_and_loss():
+    names = "penalty", "n_critic", "lr", "beta1", "norm", "epochs"
+    for words, expected in [("--recipe classical", ("none", 1, 2e-4, 0.5, "none", 20)),
+                            ("--loss hinge", ("none", 1, 2e-4, 0.5, "none", 20)),
+                            ("--loss hinge --arch dcgan", ("none", 1, 2e-4, 0.5, "batch", 5)),
+                            ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer", 20)),
+                            ("--loss wasserstein --arch dcgan", ("gp", 5, 5e-4, 0, "layer", 5)),
+                            ("", ("r1", 1, 1e-3, 0.5, "none", 12)),
+                            ("--arch dcgan", ("r1", 1, 2e-3, 0.5, "none", 4)),
+                            ("--loss hinge --recipe tuned", ("r1", 1, 1e-3, 0.5, "none", 12)),
+                            ("--epochs 7", ("r1", 1, 1e-3, 0.5, "none", 7))]:
+        given = vars(mnist_gan.parse(words.split()))
+        args = mnist_gan.complete({name: value for name, value in given.items() if value})
+        assert tuple(args[name] for name in names) == expected, words
+        assert (args["average"] > 0) == (args["recipe"] == "tuned") == (args["penalty_every"] == 4)
 
 
-@pytest.mark.parametrize("arch", options.TUNED)
-def test_the_tuned_recipe_is_the_default_and_what_is_given_prevails(arch):
-    args = options.parse(["--arch", arch])
-    assert args.recipe == "tuned"
-    assert options.TUNED[arch].items() <= vars(args).items()
-    assert None not in [getattr(args, name) for name in options.REMEMBERED[:-1] if name != "lr_end"]
-    args = options.parse([*f"--arch {arch} --recipe tuned --lr 0.5".split(),
-                          *"--penalty none --average 0".split()])
-    assert (args.lr, args.penalty, args.average) == (0.5, "none", 0)
-    assert args.width == options.parse(["--arch", arch]).width
-
-
-@pytest.mark.parametrize("penalty", ["clip", "gp", "r1"])
-def test_the_weight_of_a_penalty_is_the_one_that_is_given(penalty):
+@pytest.mark.parametrize("penalty", ["gp", "r1"])
+def test_the_weight_of_a_penalty_is_the_recipes(penalty, monkeypatch):
     values = []
-    for weight in ("0.5", "0.5", "50"):
+    for weight in (0.5, 0.5, 50):
+        recipe(monkeypatch, penalty=penalty, penalty_weight=weight, n_critic=1, lr=0.1)
         out = f"run{len(values)}"
-        run("--penalty", penalty, "--penalty-weight", weight, "--n-critic", 1, "--steps", 3,
-            "--lr", "0.1", "--out", out)
+        run("--steps", 3, "--out", out)
         values.append(load(f"{out}/checkpoint.npz")["discriminator"]["1.W"])
     assert np.array_equal(values[0], values[1]) and not np.array_equal(values[0], values[2])
 
 
-def test_a_penalty_now_and_then_resumes_bit_for_bit():
-    words = ["--penalty", "r1", "--penalty-every", 3]
-    run(*words, "--steps", 5, "--out", "whole")
-    run(*words, "--steps", 2, "--out", "parts")
+def test_a_penalty_at_every_third_batch_weighs_three_times_as_much(monkeypatch):
+    seen, step = [], mnist_gan.discriminator_step
+
+    def look(*words):
+        seen.append(words[6].weight if words[6] else None)
+        return step(*words)
+
+    monkeypatch.setattr(mnist_gan, "discriminator_step", look)
+    recipe(monkeypatch, penalty_every=3, penalty_weight=2.0)
+    run("--steps", 5, "--out", "a")
+    assert seen == [6, None, None, 6, None]
+
+
+def test_a_penalty_now_and_then_resumes_bit_for_bit(monkeypatch):
+    recipe(monkeypatch, penalty_every=3)
+    run("--steps", 5, "--out", "whole")
+    run("--steps", 2, "--out", "parts")
     run("--steps", 5, "--out", "parts", "--resume")
     saved = load("whole/checkpoint.npz")
     np.testing.assert_equal(load("parts/checkpoint.npz"), saved)
@@ -141,25 +154,10 @@ def test_a_penalty_now_and_then_resumes_bit_for_bit():
     assert norms[0] == norms[1] == norms[2] != norms[3] == norms[4]
 
 
-def test_the_learning_rate_falls_in_a_straight_line_to_where_it_is_to_end(monkeypatch):
-    seen = []
-    step = mnist_gan.generator_step
-
-    def look(*words):
-        seen.append(words[2].lr)
-        return step(*words)
-
-    monkeypatch.setattr(mnist_gan, "generator_step", look)
-    run("--steps", 4, "--lr", "4e-4", "--lr-end", "2e-4", "--out", "a")
-    np.testing.assert_allclose(seen, [4e-4, 3.5e-4, 3e-4, 2.5e-4])
-    seen.clear()
-    run("--steps", 2, "--lr", "4e-4", "--out", "b")
-    assert seen == [4e-4, 4e-4]
-
-
 @pytest.mark.parametrize("arch", ["mlp", "dcgan"])
-def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arch):
-    words = ["--arch", arch, "--loss", "wasserstein", "--n-critic", 2]
+def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arch, monkeypatch):
+    monkeypatch.setitem(mnist_gan.CLASSICAL["wasserstein"], "n_critic", 2)
+    words = ["--arch", arch, "--loss", "wasserstein"]
     run(*words, "--steps", 3, "--out", "whole")
     run(*words, "--steps", 1, "--out", "parts")
     run("--steps", 3, "--out", "parts", "--resume")
@@ -169,12 +167,13 @@ def test_a_penalised_discriminator_has_no_batch_norm_and_resumes_bit_for_bit(arc
     assert [name for name in saved["discriminator"] if "gamma" in name]
 
 
-def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit():
-    words = ["--average", "0.9", "--save-samples", 9]
-    run(*words, "--steps", 4, "--out", "whole")
-    run(*words, "--steps", 2, "--out", "parts")
+def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit(monkeypatch):
+    recipe(monkeypatch, average=0.9)
+    run("--steps", 4, "--out", "whole", "--save-samples", 9)
+    run("--steps", 2, "--out", "parts")
     run("--steps", 4, "--out", "parts", "--resume", "--save-samples", 9)
-    run("--steps", 4, "--out", "without", "--save-samples", 9, "--average", 0)
+    recipe(monkeypatch, average=0.0)
+    run("--steps", 4, "--out", "without", "--save-samples", 9)
     whole, without = load("whole/checkpoint.npz"), load("without/checkpoint.npz")
     np.testing.assert_equal(load("parts/checkpoint.npz"), whole)
     np.testing.assert_equal(without["generator"], whole["generator"])  # it changes no training
@@ -190,13 +189,18 @@ def test_a_moving_average_draws_the_pictures_and_resumes_bit_for_bit():
     assert shown[0] == shown[1] != shown[2]
 
 
-def test_the_log_shows_the_distance_and_the_length_of_the_gradient(capsys):
-    run("--loss", "wasserstein", "--steps", 1, "--n-critic", 1, "--out", "a")
-    assert re.search(r"D loss .*, G loss .*, distance .*, \|dD/dx\| \d", capsys.readouterr().err)
+def test_the_log_shows_the_distance_and_the_length_of_the_gradient_and_begins_with_a_legend(capsys):
+    run("--loss", "wasserstein", "--steps", 1, "--out", "a")
+    out, err = capsys.readouterr()
+    assert re.search(r"D loss .*, G loss .*, distance .*, \|dD/dx\| \d", err)
+    assert re.search(r"^distance: .*\n\|dD/dx\|: ", out, re.MULTILINE) and "D(x):" not in out
+    run("--steps", 1, "--out", "b")
+    assert re.search(r"^D\(x\), D\(G\(z\)\): .*\n\|dD/dx\|: ", capsys.readouterr().out, re.MULTILINE)
 
 
-def test_both_networks_learn_with_the_learning_rate_that_is_given():
-    run("--steps", 1, "--lr", "0.003", "--out", "a")
+def test_both_networks_learn_with_the_learning_rate_of_the_recipe(monkeypatch):
+    recipe(monkeypatch, lr=0.003)
+    run("--steps", 1, "--out", "a")
     saved = load("a/checkpoint.npz")
     networks = mnist_gan.NETWORKS["mlp"](5, np.random.default_rng(0).spawn(1)[0], width=8)
     for name, network in zip(("generator", "discriminator"), networks):
@@ -215,7 +219,7 @@ def test_the_seed_sets_the_order_of_the_images(monkeypatch):
 
     monkeypatch.setattr(mnist_gan, "discriminator_step", look)
     run("--epochs", 2, "--steps", 6, "--seed", 7, "--out", "a")
-    images, _ = mnist_gan.draw_digits(100, np.random.default_rng(7))
+    images, _ = draw_digits(100, np.random.default_rng(7))
     for x_real, epoch in [(seen[0], 1), (seen[5], 2)]:
         order = np.random.default_rng([7, epoch]).permutation(100)
         assert np.array_equal(x_real, to_float(images[order[:20]]))
@@ -232,18 +236,17 @@ def test_a_finished_run_says_that_nothing_was_left_to_do(capsys):
 def test_the_animation_shows_the_epochs_of_this_run_in_their_order(monkeypatch):
     shown = []
     monkeypatch.setattr(mnist_gan, "save_animation", lambda _, pictures: shown.extend(pictures))
-    monkeypatch.setattr(mnist_gan, "draw_digits", lambda *_: [np.zeros((2, 28, 28), np.uint8)])
+    monkeypatch.setattr(data, "draw_digits", lambda *_: [np.zeros((2, 28, 28), np.uint8)])
     Path("a").mkdir()
     for stale in ("samples_epoch_004.png", "samples_epoch_1000.png"):
         Path("a", stale).write_bytes(b"")
-    mnist_gan.main("--data digits --batch-size 2 --latent-dim 2 --epochs 3 --out a".split())
+    mnist_gan.main("--data digits --batch-size 2 --epochs 3 --out a".split())
     assert shown == [Path(f"a/samples_epoch_00{epoch}.png") for epoch in (1, 2, 3)]
 
 
 def test_what_does_not_fit_is_refused_before_the_images_are_loaded(monkeypatch):
-    digits = mnist_gan.draw_digits
-    monkeypatch.setattr(mnist_gan, "draw_digits", None)
-    monkeypatch.setattr(mnist_gan, "load_mnist", lambda _: digits(40, np.random.default_rng(0)))
+    monkeypatch.setattr(data, "draw_digits", None)
+    monkeypatch.setattr(data, "load_mnist", lambda _: draw_digits(40, np.random.default_rng(0)))
     run("--steps", 1, "--out", "a", data="mnist")
     with pytest.raises(SystemExit, match="error: .* was trained with --data mnist, not digits"):
         run("--out", "a", "--resume")
@@ -256,9 +259,9 @@ def test_what_does_not_fit_is_refused_before_the_images_are_loaded(monkeypatch):
 
 @pytest.mark.parametrize("module", ["matplotlib", "tqdm"])
 def test_a_missing_package_is_named_before_the_images_are_loaded(monkeypatch, module):
-    monkeypatch.setattr(mnist_gan, "draw_digits", None)
+    monkeypatch.setattr(data, "draw_digits", None)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(SystemExit, match=f"error: this example needs {module}: pip install -e"):
+    with pytest.raises(SystemExit, match=f"error: this needs {module}: pip install -e"):
         run()
 
 
@@ -267,14 +270,15 @@ def test_a_missing_matplotlib_spares_generate_the_npz(monkeypatch):
     for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, module, None)
     generate.main(["a/checkpoint.npz", "--out", "digits.npz"])
-    with pytest.raises(SystemExit, match="error: a picture needs matplotlib.*: pip install -e"):
+    with pytest.raises(SystemExit, match="error: this needs matplotlib: pip install -e"):
         generate.main(["a/checkpoint.npz"])
 
 
 def test_an_older_checkpoint_without_an_argument_counts_as_its_default():
-    mnist_gan.main("--data digits --latent-dim 5 --steps 1 --out a".split())
+    mnist_gan.main("--data digits --steps 1 --out a".split())
     saved = load("a/checkpoint.npz")
-    del saved["arguments"]["batch_size"], saved["arguments"]["arch"]
+    for name in ("batch_size", "arch", "recipe", "width", "norm"):
+        del saved["arguments"][name]
     save("a/checkpoint.npz", saved)
     mnist_gan.main("--resume --steps 2 --out a".split())
     assert load("a/checkpoint.npz")["step"] == 2
@@ -303,7 +307,8 @@ def test_resume_takes_up_what_is_not_given_and_refuses_what_differs():
     run("--epochs", 1, "--out", "a")
     mnist_gan.main(["--resume", "--out", "a", "--epochs", "2"])
     assert load("a/checkpoint.npz")["step"] == 10
-    for words, complaint in [(["--latent-dim", "7"], "--latent-dim 5, not 7"),
+    for words, complaint in [(["--seed", "7"], "--seed 0, not 7"),
+                             (["--recipe", "classical"], "--recipe tuned, not classical"),
                              (["--loss", "hinge"], "--loss nonsaturating, not hinge")]:
         with pytest.raises(SystemExit, match=f"was trained with {complaint}"):
             mnist_gan.main(["--resume", "--out", "a", *words])
@@ -328,13 +333,13 @@ def test_auto_falls_back_loudly_and_mnist_never(capsys):
 
 
 def test_digits_never_download(monkeypatch):
-    monkeypatch.setattr(mnist_gan, "load_mnist", None)
+    monkeypatch.setattr(data, "load_mnist", None)
     run("--steps", 1, "--out", "a")
 
 
 @pytest.mark.parametrize("words", [
-    ["--epochs", "0"], ["--lr", "-1"], ["--lr", "nan"], ["--seed", "-1"], ["--loss", "mse"],
-    ["--batch-size", "x"], ["--batch-size", "1"], ["--lr", "inf"]])
+    ["--epochs", "0"], ["--seed", "-1"], ["--loss", "mse"], ["--batch-size", "x"],
+    ["--batch-size", "1"], ["--recipe", "none"]])
 def test_impossible_arguments_are_named(words, capsys):
     with pytest.raises(SystemExit):
         run(*words)
@@ -347,15 +352,44 @@ def test_a_batch_larger_than_the_data_is_one_clear_line_and_leaves_no_picture():
     assert not list(Path("a").iterdir())
 
 
-def test_a_training_that_diverges_is_one_clear_line():
+def test_a_training_that_diverges_is_one_clear_line(monkeypatch):
+    recipe(monkeypatch, lr=1e30)
     with np.errstate(all="ignore"), pytest.raises(
             SystemExit, match="error: training diverged: step [1-5], .* is not yet there"):
-        run("--lr", "1e30", "--loss", "leastsquares", "--out", "a")
+        run("--loss", "leastsquares", "--out", "a")
 
 
-def test_a_norm_that_takes_no_penalty_is_one_clear_line():
+def test_a_norm_that_takes_no_penalty_is_one_clear_line(monkeypatch):
+    recipe(monkeypatch, norm="batch")
     with pytest.raises(SystemExit, match="error: BatchNorm.* takes no gradient penalty"):
-        run("--penalty", "r1", "--norm", "batch", "--out", "a")
+        run("--out", "a")
+
+
+@pytest.mark.parametrize("name, value, complaint", [
+    ("lr_end", 1e-5, "checkpoint.npz was trained with lr_end 1e-05, which this program does not"),
+    ("penalty", "clip", "checkpoint.npz: penalty is one of none, gp, r1, not clip"),
+    ("out", "/elsewhere", "checkpoint.npz was trained with out /elsewhere, which this program")])
+def test_a_checkpoint_with_settings_of_another_version_is_refused_by_name(name, value, complaint):
+    run("--steps", 1, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    saved["arguments"][name] = value
+    save("a/checkpoint.npz", saved)
+    with pytest.raises(SystemExit, match=f"error: .*{complaint}"):
+        run("--resume", "--out", "a")
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_its_own_settings():
+    """As the first version with recipes wrote them: no recipe by name, R1's count as a part."""
+    run("--steps", 1, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    del saved["arguments"]["recipe"]
+    saved["arguments"] |= {"lr": 0.5, "beta2": 0.9, "lr_end": None}
+    saved["penalty"] = {"calls": 1, "norm": np.float32(0.3)}
+    save("a/checkpoint.npz", saved)
+    run("--resume", "--steps", 2, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    assert saved["step"] == 2 and saved["arguments"]["lr"] == 0.5
+    assert saved["history"][0, -1] == saved["history"][1, -1]  # the penalty is not due at step 2
 
 
 def test_a_missing_backend_is_one_clear_line(monkeypatch):
@@ -406,8 +440,8 @@ def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, word
 
     monkeypatch.setattr(mnist_gan, "generator_step", press)
     monkeypatch.setattr(mnist_gan, "backend_module", lambda _: np)  # the CPU stands in for a GPU
-    monkeypatch.setattr(mnist_gan, "to_device", lambda x, _: x)
-    monkeypatch.setattr("minigan.layer.to_device", lambda x, _: x)
+    for place in ("mnist_gan", "minigan.parameters", "minigan.workshop.samples"):
+        monkeypatch.setattr(f"{place}.to_device", lambda x, _: x)
     monkeypatch.setattr(sys, "argv", ["gan.py", *words, "--backend", "cupy"])
     run(*sys.argv[1:])
     out = capsys.readouterr().out
@@ -421,7 +455,7 @@ def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, word
         assert "--resume" not in out and "Checkpoint and pictures" not in out
 
 
-@pytest.mark.parametrize("name", ["load_images", "save_curves"])
+@pytest.mark.parametrize("name", ["training_images", "save_curves"])
 def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, name):
     def press(*_):
         raise KeyboardInterrupt
@@ -433,8 +467,8 @@ def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, name):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C")
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    code = ("import mnist_gan as m; draw = m.draw_digits; "
-            "m.draw_digits = lambda count, rng: draw(200, rng); m.main()")
+    code = ("import mnist_gan; from minigan.workshop import data; draw = data.draw_digits; "
+            "data.draw_digits = lambda count, rng: draw(200, rng); mnist_gan.main()")
     words = [sys.executable, "-c", code, "--data", "digits", "--epochs", "10000",
              "--out", "a"]
     process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, text=True,

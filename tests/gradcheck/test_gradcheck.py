@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 
 from minigan import (
-    BatchNorm, Dense, Dropout, Flatten, Hinge, Layer, LayerNorm, LeakyReLU, Minimax, NonSaturating,
-    Sequential, Tanh)
+    BatchNorm, Dense, Dropout, Flatten, GradientPenalty, Hinge, Layer, LayerNorm, LeakyReLU,
+    Minimax, NonSaturating, Sequential, Tanh)
 from minigan.gradcheck import (
-    GradientError, check_discriminator_step, check_generator_step, check_layer, numerical_gradient)
+    GradientError, check_discriminator_step, check_generator_step, check_layer, check_tangent,
+    numerical_gradient)
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((6, 4))
@@ -25,6 +26,12 @@ def test_only_float64_is_accepted():
         numerical_gradient(lambda x: float(x.sum()), np.ones(3, np.float32))
     with pytest.raises(TypeError, match="float64, got float32"):
         check_layer(Tanh(), X.astype(np.float32))
+    for check in check_layer, check_tangent:
+        with pytest.raises(TypeError, match="float64, got float32"):
+            check(Dense(4, 3, rng), X)
+    G, D = gan()
+    with pytest.raises(TypeError, match="float64, got float32"):
+        check_generator_step(G, D.astype(np.float32), NonSaturating(), rng.standard_normal((6, 3)))
 
 
 # Mistakes in one layer: a class with one method broken, and what the report must say of it.
@@ -146,6 +153,110 @@ def test_a_mistake_in_a_layer_is_caught(layer, complaint):
         check_layer(layer.astype(np.float64), X)
 
 
+# The contract: what is right, but does not keep to it, is refused.
+
+class WritesIntoX(Tanh):
+    def forward(self, x, train=True):
+        y = np.tanh(x)
+        x += 1
+        return y, y
+
+
+class HalfOfAnotherDx(Tanh):
+    def backward(self, dy, y):
+        return dy * (1 - y * y)
+
+    def input_grad(self, dy, y):
+        return dy
+
+
+class HalfThatAddsToo(Dense):
+    def backward(self, dy, x):
+        self.add_param_grads(dy, x)
+        return dy @ self.W.value.T
+
+    def input_grad(self, dy, x):
+        self.add_param_grads(dy, x)
+        return dy @ self.W.value.T
+
+
+class HalfOfAnotherGradient(Dense):
+    def backward(self, dy, x):
+        Dense.add_param_grads(self, dy, x)
+        return self.input_grad(dy, x)
+
+    def add_param_grads(self, dy, x):
+        Dense.add_param_grads(self, 3 * dy, x)
+
+
+class HalfOfAnotherShape(HalfOfAnotherDx):
+    def input_grad(self, dy, y):
+        return (dy * (1 - y * y))[None]
+
+
+@pytest.mark.parametrize("layer, complaint", [
+    (WritesIntoX(), "writes into its x$"), (HalfOfAnotherDx(), "input_grad gives another dx"),
+    (HalfOfAnotherShape(), "input_grad gives another dx"),
+    (HalfThatAddsToo(4, 3, rng), "input_grad changes a parameter's gradient"),
+    (HalfOfAnotherGradient(4, 3, rng), "add_param_grads at a second call changes W.grad")],
+    ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "")
+def test_a_layer_that_breaks_its_contract_is_refused(layer, complaint):
+    with pytest.raises(GradientError, match=complaint):
+        check_layer(layer.astype(np.float64), X)
+
+
+class WritesIntoDyDot(Tanh):
+    def tangent_backward(self, dy, dy_dot, x_dot, y):
+        result = super().tangent_backward(dy, dy_dot, x_dot, y)
+        dy_dot *= 2
+        return result
+
+
+class HalfWithoutCurvature(Tanh):
+    def tangent_backward(self, dy, dy_dot, x_dot, y):
+        return Tanh().tangent_input_grads(dy, dy_dot, x_dot, y)
+
+    def tangent_input_grads(self, dy, dy_dot, x_dot, y):
+        return dy * (1 - y * y), dy_dot * (1 - y * y)
+
+
+class HalfWithoutXDot(Dense):  # the half that a penalty takes: to it the whole is no witness
+    def tangent_backward(self, dy, dy_dot, x_dot, x):
+        Dense.add_tangent_param_grads(self, dy, dy_dot, x_dot, x)
+        return self.tangent_input_grads(dy, dy_dot, x_dot, x)
+
+    def add_tangent_param_grads(self, dy, dy_dot, x_dot, x):
+        self.add_param_grads(dy, x)
+
+
+class NoneTakenForOnes(Dense):
+    def tangent_backward(self, dy, dy_dot, x_dot, x):
+        dy = np.ones_like(dy_dot) if dy is None else dy
+        return super().tangent_backward(dy, dy_dot, x_dot, x)
+
+
+@pytest.mark.parametrize("layer, complaint", [
+    (WritesIntoDyDot(), "writes into its dy, dy_dot"),
+    (HalfWithoutCurvature(), "tangent_input_grads gives another dx"),
+    (HalfWithoutXDot(4, 3, rng), "add_tangent_param_grads at a second call changes W.grad"),
+    (NoneTakenForOnes(4, 3, rng), "dy = None gives another result than a dy of zeros")],
+    ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "")
+def test_a_second_order_that_breaks_its_contract_is_refused(layer, complaint):
+    with pytest.raises(GradientError, match=complaint):
+        check_tangent(layer.astype(np.float64), X)
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (lambda x_dot, y: (2 * x_dot * (1 - y * y), x_dot), "it is 2 times the right one"),
+    (lambda x_dot, y: (None, x_dot), "it is None: a return is missing")], ids=["twice", "None"])
+def test_of_a_wrong_y_dot_nothing_else_is_said(wrong, words, monkeypatch):
+    layer = Tanh()
+    monkeypatch.setattr(layer, "tangent", wrong)
+    with pytest.raises(GradientError, match=f"y_dot .* WRONG: {words}") as caught:
+        check_tangent(layer, X)
+    assert [found.name for found in caught.value.report] == ["y_dot"]
+
+
 def test_a_mistake_is_caught_though_x_comes_from_the_generator_with_the_checks_own_seed():
     x = np.random.default_rng(0).standard_normal((6, 4))
     with pytest.raises(GradientError):
@@ -189,6 +300,8 @@ def test_an_element_whose_relu_changes_sides_is_counted_apart():
     x[1, 2] = 1e-7  # nearer to the kink than the step of the differences
     report = check_layer(LeakyReLU(), x)
     assert report[0].kinks == 1 and report[0].right
+    y_dot, dx, dx_dot = check_tangent(LeakyReLU(), x)
+    assert (y_dot.kinks, dx.kinks, dx_dot.kinks) == (x.size, 1, 0)  # along x_dot all of x moves
 
 
 def test_a_check_changes_neither_values_nor_statistics_nor_random_streams():
@@ -294,6 +407,75 @@ def detached(G, D, optimizer, loss, z):
 def test_a_mistake_in_the_generator_step_is_caught(step):
     with pytest.raises(GradientError):
         check_generator_step(*gan(), NonSaturating(), rng.standard_normal((6, 3)), step=step)
+
+
+def test_a_right_step_passes_though_its_networks_draw_random_numbers():
+    G = Sequential(Dense(3, 5, 0), Dropout(0.5, 1), Dense(5, 4, 2)).astype(np.float64)
+    D = Sequential(Dense(4, 5, 3), Dropout(0.5, 4), Dense(5, 1, 5)).astype(np.float64)
+    x_real, z = rng.standard_normal((6, 4)), rng.standard_normal((6, 3))
+    check_discriminator_step(G, D, NonSaturating(), x_real, z)
+    check_generator_step(G, D, NonSaturating(), z)
+
+
+class Critic(Layer):
+    """A network that keeps what it needs on itself, where the penalty has to find it again."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def forward(self, x, train=True):
+        y, self.cache = self.layer.forward(x, train)
+        return y, self.cache
+
+    def input_grad(self, dy, cache):
+        return self.layer.input_grad(dy, self.cache)
+
+    def add_param_grads(self, dy, cache):
+        self.layer.add_param_grads(dy, cache)
+
+    def tangent(self, x_dot, cache):
+        return self.layer.tangent(x_dot, self.cache)
+
+    def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
+        self.layer.add_tangent_param_grads(dy, dy_dot, tcache, self.cache)
+
+
+def test_a_network_is_watched_wherever_it_keeps_its_cache():
+    generator, discriminator = gan()
+    x_real, z = rng.standard_normal((6, 4)), rng.standard_normal((6, 3))
+    critic = Critic(Sequential(*discriminator.layers[1:]))
+    check_discriminator_step(generator, critic, Hinge(), x_real, z, GradientPenalty(rng=0))
+
+
+class AtTheFirstScore(NonSaturating):
+    """A loss with a kink just at the first score that it meets."""
+
+    kink = None
+
+    def discriminator(self, s_real, s_fake):
+        value, ds_real, ds_fake = super().discriminator(s_real, s_fake)
+        self.kink = s_real[0, 0] if self.kink is None else self.kink
+        apart = s_real - self.kink
+        return value + abs(apart).mean(), ds_real + np.sign(apart) / len(s_real), ds_fake
+
+
+def test_kinks_in_a_step_are_left_out_those_of_the_penalty_and_of_the_loss_too():
+    def kinks(x_real, penalty=None, loss=NonSaturating()):
+        G = Sequential(Dense(2, 2, 0)).astype(np.float64)
+        D = Sequential(Dense(2, 2, 1), LeakyReLU(), Dense(2, 1, 2)).astype(np.float64)
+        D.layers[0].W.value[...] = [[1, 1], [-1, 1]]
+        D.layers[0].b.value[...] = 0.5, 9  # the first unit is at its kink where x = (1, 1.5)
+        report = check_discriminator_step(G, D, loss, x_real, np.ones((2, 2)), penalty)
+        return [found.kinks for found in report]  # of W, b, W, b
+
+    def at_the_kink(D, x_real, x_fake):
+        return float(0 * D.forward(np.array([[1, 1.5]]))[0].sum())
+
+    x = np.array([[1.0, 0.0], [0.5, 2.5]])
+    assert kinks(x) == [0, 0, 0, 0]
+    assert kinks(np.array([[1.0, 1.5], [0.5, 2.5]])) == [2, 1, 0, 0]
+    assert kinks(x, at_the_kink) == [2, 1, 0, 0]
+    assert kinks(x, loss=AtTheFirstScore()) == [2, 2, 2, 1]  # of the first W, where x is not 0
 
 
 class SwappedGradients(Minimax):

@@ -1,4 +1,3 @@
-import argparse
 import os
 import signal
 import sys
@@ -95,12 +94,6 @@ def test_a_run_ends_with_its_epochs_or_its_steps_whichever_is_first(
         tmp_path, epochs, steps, done, begun):
     fit = Fit(tmp_path).train(epochs, steps)
     assert fit.run.steps == len(fit.seen) == done and fit.run.epochs_begun == begun
-
-
-def test_progress_is_the_share_of_the_steps_that_are_done(tmp_path):
-    fit, seen = Fit(tmp_path), []
-    fit.train(epochs=2, steps=4, after_step=lambda step: seen.append(fit.run.progress))
-    assert fit.run.progress == 1 and seen[0] in (0, 0.25) and np.allclose(np.diff(seen), 0.25)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 23])
@@ -250,33 +243,53 @@ def test_a_log_of_too_many_or_too_few_numbers_is_refused(tmp_path):
             run.log(*values)
 
 
-def parse(words):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--data", choices=["auto", "a", "b"], default="auto")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=0.1)
-    parser.add_argument("--epochs", type=int)
-    return parser.parse_args(words)
+def test_a_number_that_was_not_looked_at_counts_as_in_the_step_before(tmp_path):
+    run = Run(tmp_path, {}, {}, ["loss", "norm"])
+    for norm in (3, None, None, 5):
+        run.log(1, norm)
+    assert run.look() == "loss 1.000, norm 3.500" and np.shape(run.history) == (4, 2)
+    run.log(2, None)  # also across a look, which empties what is still on the device
+    run.look()
+    assert run.history[-1] == [2, 5]
+
+
+def complete(given):
+    """The arguments of a small program."""
+    if given.get("data") == "c":
+        raise ValueError("data is a or b, not c")
+    return {"data": "a", "batch_size": 64, "lr": 0.1, "epochs": None, "out": None} | {
+        name: given[name] for name in ("data", "batch_size", "lr", "epochs") if name in given}
 
 
 def test_what_is_remembered_comes_before_the_command_line_and_after_the_defaults(tmp_path):
-    save(tmp_path / "a.npz", {"arguments": {"data": "b", "lr": 1e-5 / 3, "epochs": None}})
-    fixed = ("data", "batch_size", "lr")
+    save(tmp_path / "a.npz", {"step": 5, "arguments": {"data": "b", "lr": 1e-5 / 3}})
 
-    def arguments(*words):
-        return vars(load_run(tmp_path / "a.npz", parse, words, fixed)[1])
+    def arguments(**given):
+        saved, found = load_run(tmp_path / "a.npz", complete, given, free=["epochs"])
+        assert saved["step"] == 5
+        return found
 
-    same = {"data": "b", "batch_size": 64, "lr": 1e-5 / 3}
-    assert arguments() == arguments("--data", "auto", "--batch-size=64") == same | {"epochs": None}
-    assert arguments("--epochs", "7") == same | {"epochs": 7}
-    for words, complaint in [(["--data", "a"], "--data b, not a"), (["--lr", "1"], "--lr .*, not "),
-                             (["--batch-size", "8"], "--batch-size 64, not 8")]:
+    same = {"data": "b", "batch_size": 64, "lr": 1e-5 / 3, "out": None}
+    assert arguments() == arguments(data="b", batch_size=64) == same | {"epochs": None}
+    assert arguments(epochs=7) == same | {"epochs": 7}
+    for given, complaint in [({"data": "a"}, "--data b, not a"), ({"lr": 1}, "--lr .*, not 1"),
+                             ({"batch_size": 8}, "--batch-size 64, not 8")]:
         with pytest.raises(ValueError, match=f"a.npz was trained with {complaint}"):
-            arguments(*words)
+            arguments(**given)
+
+
+@pytest.mark.parametrize("remembered, complaint", [
+    ({"width": 7}, "a.npz was trained with width 7, which this program does not have"),
+    ({"data": "c"}, "a.npz: data is a or b, not c")])
+def test_arguments_that_this_program_does_not_have_are_refused_by_name(
+        tmp_path, remembered, complaint):
+    save(tmp_path / "a.npz", {"arguments": {"lr": 1, "gone": None, **remembered}})
+    with pytest.raises(ValueError, match=complaint):
+        load_run(tmp_path / "a.npz", complete, {})
 
 
 @pytest.mark.parametrize("state", [{}, {"arguments": 3}])
 def test_a_checkpoint_that_remembers_no_arguments_is_of_another_program(tmp_path, state):
     save(tmp_path / "a.npz", state)
     with pytest.raises(ValueError, match="a.npz is a checkpoint of another program"):
-        load_run(tmp_path / "a.npz", parse)
+        load_run(tmp_path / "a.npz", complete, {})

@@ -1,13 +1,15 @@
 """What the GANs of this zoo share: the data, the training, the score, the picture. No bug in here.
 
-    python bug01.py              trains it, prints its score and draws its samples into runs/bug_zoo
-    python bug01.py --healthy    the same with the bug cured, without showing you the cure
-    python bug01.py --seed 1     another start
+    python zoo.py 1              trains bug01.py, says how good its samples are, and draws them
+    python zoo.py 1 --healthy    the same with the bug cured, without showing you the cure
+    python zoo.py 1 --seed 1     another start
     python zoo.py                measures all, as README's table shows it (a quarter of an hour)
 
-Each file makes one GAN (see below), called `gan`; `small(gan)` is what a gradient check takes.
+bug01.py, here, is your copy of specimens/bug01.py, made when it is missing; git does not see it.
+Each specimen makes one GAN (see below), called `gan`; `small(gan)` is what a check takes.
 """
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +19,12 @@ import numpy as np
 
 import minigan
 from minigan import Adam
-from minigan.workshop import image_grid, whole_file
+from minigan.workshop import image_grid, ring, whole_file
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
+SPECIMENS, ANSWERS = FOLDER / "specimens", FOLDER / "answers"
+NAMES = [path.stem for path in sorted(SPECIMENS.glob("bug*.py"))]
 STD = 0.1  # of the noise around each mode
-
-
-def ring(count=8, radius=2.0):
-    """Points at equal distances on a circle, float32 (count, 2)."""
-    angle = 2 * np.pi * np.arange(count) / count
-    return (radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)).astype(np.float32)
 
 
 def bars():
@@ -120,21 +118,29 @@ def each(network, x):
         x, _ = layer.forward(x)
 
 
-def load(name, healthy=False):
-    """What the file defines, {name: thing}; healthy: after the cure in answers/ was applied."""
-    code = (FOLDER / f"{name}.py").read_text()
+def make_missing(name):
+    """Makes the learner's own copy of a specimen, unless there is one."""
+    path = FOLDER / f"{name}.py"
+    if not path.exists():
+        path.write_bytes((SPECIMENS / path.name).read_bytes())
+        print(f"Made {os.path.relpath(path)}: it is yours, change it as you like")
+
+
+def load(name, healthy=False, folder=SPECIMENS):
+    """What a file defines, {name: thing}; healthy: after the cure in answers/ was applied."""
+    path = folder / f"{name}.py"
+    code = path.read_text("utf-8")
     if healthy:
-        page = (FOLDER / "answers" / f"{name}.md").read_text()
+        page = (ANSWERS / f"{name}.md").read_text("utf-8")
         diff = page.split("```diff\n")[1].split("```")[0]
         for hunk in diff.split("@@\n"):
             lines = [(line[:1], line[1:]) for line in hunk.splitlines(keepends=True)]
             before = "".join(text for sign, text in lines if sign != "+")
             after = "".join(text for sign, text in lines if sign != "-")
-            if code.count(before) != 1:
-                raise ValueError(f"the cure does not fit {name}.py any more: it was changed")
+            assert code.count(before) == 1, f"the cure does not fit {name}.py"
             code = code.replace(before, after)
     things = {"__name__": name}
-    exec(compile(code, f"{name}.py", "exec"), things)
+    exec(compile(code, path, "exec"), things)
     return things
 
 
@@ -161,12 +167,12 @@ def try_out(gan, generator):
     return *score(x, gan.modes()), x, draw_real(gan, 500, rng)
 
 
-def measure(name, seeds=(0, 1, 2)):
-    """A row of README's table: for bug and healthy twin modes hit, each seed, and mean share."""
+def measure(name):
+    """A row of README's table: modes hit, with three seeds, and mean share, for bug and twin."""
     cells = []
     for healthy in (False, True):
         hits, goods = [], []
-        for seed in seeds:
+        for seed in range(3):
             gan = load(name, healthy)["gan"]
             hit, good, *_ = try_out(gan, train(gan, seed)[0])
             hits.append(str(hit))
@@ -175,17 +181,21 @@ def measure(name, seeds=(0, 1, 2)):
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def main(file, words=None):
+def main(words=None):
     parser = argparse.ArgumentParser(description="Trains one GAN of the bug zoo.")
+    parser.add_argument("number", nargs="?", type=int, choices=range(1, len(NAMES) + 1))
     parser.add_argument("--healthy", action="store_true", help="with the bug cured")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="of the generator")
     args = parser.parse_args(words)
-    name = Path(file).stem
-    try:
-        gan = load(name, args.healthy)["gan"]
-    except ValueError as error:
-        parser.error(str(error))
+    if args.number is None:
+        print("| file | hit | good | healthy: hit | healthy: good |")
+        for name in NAMES:
+            print(measure(name), flush=True)
+        return
+    name = NAMES[args.number - 1]
+    make_missing(name)
+    gan = load(name, args.healthy, SPECIMENS if args.healthy else FOLDER)["gan"]
     started = time.perf_counter()
     generator, _, losses = train(gan, args.seed, args.steps)
     hit, good, x, real = try_out(gan, generator)
@@ -199,5 +209,4 @@ def main(file, words=None):
 
 
 if __name__ == "__main__":
-    for page in sorted(FOLDER.glob("answers/*.md")):
-        print(measure(page.stem), flush=True)
+    main()

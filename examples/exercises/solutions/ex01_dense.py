@@ -58,3 +58,14 @@ class Dense(Layer):
 # and a sum over the second index of both factors is a product with a transposed matrix.
 # W[d, m] reaches y[n, m] for every n, with the factor x[n, d]: the sum is over n. So is that of b,
 # which is added to every row of x W, always with the factor 1.
+
+
+# check
+from quantities import as_a_whole, numbers, of_layer, redrawn  # noqa: E402
+
+
+def check(module):
+    rng = np.random.default_rng(10)
+    layer, x = redrawn(module.Dense(4, 3, rng), rng), numbers(rng, 5, 4)
+    yield from of_layer(layer, x, numbers(rng, 5, 3))
+    yield from as_a_whole(layer, x)

@@ -50,3 +50,16 @@ class Tanh(Layer):
 # As a > 0, y has the sign of x. f' is 1 or a, so dx is dy or a dy: np.where(condition, p, q) takes
 # p where the condition holds, else q. What decides is the sign of y, not that of dy.
 # (sinh / cosh)' = (cosh^2 - sinh^2) / cosh^2: divide it out, and put y for sinh / cosh.
+
+
+# check
+from quantities import as_a_whole, numbers, of_layer  # noqa: E402
+
+
+def check(module):
+    rng = np.random.default_rng(27)
+    for layer in module.LeakyReLU(), module.Tanh():
+        name = type(layer).__name__
+        x, dy = numbers(rng, 5, 4), numbers(rng, 5, 4)
+        yield from of_layer(layer, x, dy, f"{name} ")
+        yield from as_a_whole(layer, x, f"{name} ")

@@ -67,3 +67,42 @@ class NonSaturating(AdversarialLoss):
 # sigmoid(s) = 1 / (1 + exp(-s)) = exp(-log(1 + exp(-s))), and you have a stable softplus for the
 # logarithm. Or: (1 + tanh(s / 2)) / 2 is the same function.
 # mean = sum / N, so each score has the factor 1 / N. The chain rule through -s gives one more sign.
+
+
+# check
+from quantities import (  # noqa: E402
+    Quantity, differences, exactly, forgiving, numbers, saying)
+
+import minigan  # noqa: E402
+
+
+def silent(yours):
+    """No hint: these numbers are so special that any guess would be a wild one."""
+    return ""
+
+
+def check(module):
+    rng = np.random.default_rng(31)
+    yours, right = module.NonSaturating(), minigan.NonSaturating()
+    s, other = numbers(rng, 6, 1), numbers(rng, 6, 1)
+    far, sigmoid = np.array([[-1000.0], [-30.0], [40.0], [1000.0]]), minigan.losses.sigmoid
+    yield Quantity("sigmoid", lambda: module.sigmoid(s),
+                   differences(lambda s: module.softplus(s).sum(), s))
+    yield Quantity("sigmoid at +-1000", lambda: module.sigmoid(far), exactly(sigmoid(far)),
+                   says=silent)
+    module.sigmoid = sigmoid
+    _, far_real, far_fake = right.discriminator(far, far)
+    networks = minigan.Dense(1, 1).astype(np.float64), minigan.Dense(1, 1).astype(np.float64)
+    loss = forgiving(yours, dict.fromkeys(["ds_real", "ds_fake", "ds_fake_of_G"], s.shape))
+    step_of_D = minigan.check_discriminator_step, *networks, loss, s, other
+    step_of_G = minigan.check_generator_step, *networks, loss, s
+    for name, value, far_out, says in [
+            ("ds_real", lambda s: right.discriminator(s, other)[0], far_real,
+             saying("ds_real", *step_of_D)),
+            ("ds_fake", lambda s: right.discriminator(other, s)[0], far_fake,
+             saying("ds_fake", *step_of_D)),
+            ("ds_fake_of_G", lambda s: right.generator(s)[0], right.generator(far)[1],
+             saying("ds_fake", *step_of_G))]:
+        yield Quantity(name, lambda: getattr(yours, name)(s), differences(value, s), says=says)
+        yield Quantity(f"{name} at +-1000", lambda: getattr(yours, name)(far), exactly(far_out),
+                       says=silent)

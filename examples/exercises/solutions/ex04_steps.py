@@ -59,3 +59,75 @@ def generator_step(generator, discriminator, optimizer, loss, z):
 # G's step: ds_fake is the gradient at D's output. The gradient at D's input, dx_fake, is also the
 # gradient at G's output: it is what G's add_param_grads takes. `backward` would be too much, since
 # it also adds to D's own gradients; input_grad changes nothing.
+
+
+# check
+import numpy as np  # noqa: E402
+from quantities import (  # noqa: E402
+    Complaint, Quantity, numbers, parameter_gradients, redrawn, saying)
+
+import minigan  # noqa: E402
+
+
+class Still:
+    """An optimizer that changes nothing, so that the gradients can be looked at."""
+
+    def step(self):
+        pass
+
+
+def check(module):
+    rng = np.random.default_rng(40)
+    G, D = [redrawn(minigan.Sequential(minigan.Dense(a, 4), minigan.Tanh(), minigan.Dense(4, b)),
+                    rng) for a, b in [(2, 3), (3, 1)]]
+    loss, x_real, z = minigan.NonSaturating(), numbers(rng, 5, 3), numbers(rng, 5, 2)
+
+    def score(x):
+        return D.forward(x)[0]
+
+    def value_of_D():
+        return loss.discriminator(score(x_real), score(G.forward(z)[0]))[0]
+
+    def value_of_G():
+        return loss.generator(score(G.forward(z)[0]))[0]
+
+    def gradients(network, step, images, left=0.0):
+        """Those of a network after a step, where `left` was left in them by the step before."""
+        for p in G.parameters() + D.parameters():
+            p.grad.fill(left)
+        step(G, D, Still(), loss, *images, z)
+        return [p.grad.copy() for p in network.parameters()]
+
+    for name, value, step, images, learner, other, twin in [
+            ("DG", value_of_D, module.discriminator_step, [x_real], D, G,
+             minigan.check_discriminator_step),
+            ("GD", value_of_G, module.generator_step, [], G, D, minigan.check_generator_step)]:
+        for i, (own, what, right) in enumerate(parameter_gradients(learner, value)):
+            yield Quantity(f"{name[0]} step: {what}",
+                           lambda: gradients(learner, step, images)[i], right,
+                           says=saying(own, twin, G, D, loss, *images, z, step=step))
+
+        def begins_from_zero():
+            if not all(map(np.allclose, gradients(learner, step, images),
+                           gradients(learner, step, images, 0.5))):
+                raise Complaint("what the step before left is still in the gradients: zero_grad "
+                                "is missing, or comes too late")
+
+        def untouched():
+            if any((grad != 0.5).any() for grad in gradients(other, step, images, 0.5)):
+                raise Complaint("its gradients change, and it does not learn in this step: "
+                                "a `backward`, an add_param_grads or a zero_grad too much")
+
+        def both_halves(dy, cache):
+            raise Complaint(f"{name[0]}.backward is called, which is both halves: one of them "
+                            "computes what nobody asks for")
+
+        def half_is_enough():
+            learner.backward = both_halves
+            try:
+                gradients(learner, step, images)
+            finally:
+                del learner.backward
+        yield Quantity(f"{name[0]} step: from zero", begins_from_zero)
+        yield Quantity(f"{name[0]} step: {name[1]} untouched", untouched)
+        yield Quantity(f"{name[0]} step: half is enough", half_is_enough)

@@ -113,8 +113,54 @@ class BatchNorm(Layer):
 
 
 # hint
-# d(u^(-1/2))/du = -1/2 u^(-3/2), and u^(-1/2) is inv_std: so it is -1/2 inv_std^3.
+# The derivative of u^(-1/2) is -1/2 u^(-3/2), and u^(-1/2) is inv_std: so it is -1/2 inv_std^3.
 # A mean is a sum with the factor 1 / N: each c[n] moves var by 2 c[n] / N, each x[n] mean by 1 / N.
 # For the short way: the sum of c over n is 0, so in dmean the way through var drops out, and
 # dmean = -inv_std (sum of dx_hat). Then replace c by x_hat / inv_std; all powers of inv_std but one
 # cancel: dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)).
+
+
+# check
+from quantities import (  # noqa: E402
+    Quantity, as_a_whole, differences, known, numbers, of_layer, redrawn)
+
+
+def check(module):
+    rng = np.random.default_rng(5)
+    layer = redrawn(module.BatchNorm(3), rng)
+    x, dy = 2 * numbers(rng, 6, 3) + 1, numbers(rng, 6, 3)
+    (c, inv_std, x_hat), var = layer.forward(x)[1], x.var(axis=0)
+
+    # The loss as a function of each intermediate quantity: the rest of the forward pass.
+    def of_x_hat(x_hat):
+        return (dy * (layer.gamma.value * x_hat + layer.beta.value)).sum()
+
+    def of_inv_std(inv_std):
+        return of_x_hat(c * inv_std)
+
+    def of_var(var):
+        return of_inv_std((var + layer.eps) ** -0.5)
+
+    def of_c(c):
+        return of_x_hat(c * ((c * c).mean(axis=0) + layer.eps) ** -0.5)
+
+    def of_mean(mean):
+        return of_c(x - mean)
+
+    right = {"dx_hat": differences(of_x_hat, x_hat), "dinv_std": differences(of_inv_std, inv_std),
+             "dvar": differences(of_var, var), "dc": differences(of_c, c),
+             "dmean": differences(of_mean, x.mean(axis=0))}
+    dx_hat, dinv_std, dvar, dc, dmean = (gradient for gradient, _, _ in right.values())
+    dx, *dgamma_and_dbeta = of_layer(layer, x, dy)
+    yield from dgamma_and_dbeta
+    through_x_hat = differences(lambda c: of_x_hat(c * inv_std), c)[0]
+    half = known({"it is the way through x_hat alone: c goes into var too": through_x_hat,
+                  "it is the way through var alone: c goes into x_hat too": dc - through_x_hat,
+                  "it is dc: x goes into mean too": dc})
+    for name, *given in [("dx_hat", dy), ("dinv_std", dx_hat, c), ("dvar", dinv_std, inv_std),
+                         ("dc", dx_hat, dvar, c, inv_std), ("dmean", dc)]:
+        yield Quantity(name, lambda: getattr(layer, name)(*given), right[name],
+                       says=half if name == "dc" else lambda yours: None)
+    yield Quantity("dx, long", lambda: layer.dx(dc, dmean), dx.right, says=half)
+    yield dx._replace(name="dx, short")
+    yield from as_a_whole(layer, x)

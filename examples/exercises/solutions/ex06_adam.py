@@ -67,3 +67,41 @@ class Adam(Optimizer):
 # With constant g: m = (1 - beta1) g after one step, (1 - beta1) (1 + beta1) g = (1 - beta1^2) g
 # after two, (1 - beta1^t) g after t. So m / (1 - beta1^t) is g, v / (1 - beta2^t) is g^2, and the
 # step is lr g / |g|. t is an exponent, and the root is taken of v_hat alone: eps is added after it.
+
+
+# check
+from quantities import Quantity, exactly, numbers  # noqa: E402
+
+import minigan  # noqa: E402
+
+
+def check(module):
+    rng = np.random.default_rng(61)
+    m, v, g = numbers(rng, 5), numbers(rng, 5) ** 2, numbers(rng, 5)
+    lr, beta1, beta2, t = 0.01, 0.6, 0.9, 3
+
+    def adam(kind, eps=1e-8):
+        return kind([minigan.Parameter(np.zeros(5))], lr, beta1, beta2, eps)
+
+    def moves(optimizer, gradients):
+        """How far each step moves the values."""
+        places = [optimizer.value.copy()]
+        for optimizer.grad[...] in gradients:
+            optimizer.step()
+            places.append(optimizer.value.copy())
+        return np.diff(places, axis=0)
+
+    yours, library, new_m, new_v = adam(module.Adam, 0.1), adam(minigan.Adam), m.copy(), v.copy()
+    library.steps = t
+    library.update(np.zeros(5), g, new_m, new_v)
+    yield Quantity("m", lambda: yours.next_m(m, g), exactly(new_m))
+    yield Quantity("v", lambda: yours.next_v(v, g), exactly(new_v))
+    # After t steps with a constant gradient g, m is (1 - beta1^t) g, and m_hat is to be g.
+    yield Quantity("m_hat", lambda: yours.m_hat(m * (1 - beta1 ** t), t), exactly(m))
+    yield Quantity("v_hat", lambda: yours.v_hat(v * (1 - beta2 ** t), t), exactly(v))
+    yield Quantity("change", lambda: yours.change(m, v), exactly(-lr * m / (np.sqrt(v) + 0.1)))
+    several = numbers(rng, 6, 5)
+    yield Quantity("six steps", lambda: moves(adam(module.Adam), several),
+                   exactly(moves(adam(minigan.Adam), several)), last=True)
+    yield Quantity("g constant: all lr", lambda: moves(adam(module.Adam), [g] * 4),
+                   exactly([-lr * np.sign(g)] * 4), last=True)

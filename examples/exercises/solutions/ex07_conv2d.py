@@ -95,3 +95,23 @@ class Conv2D(Layer):
 # overlap, a pixel gets a sum, and = would keep only the last term.
 # With dy.reshape(-1, M) and W.reshape(-1, M), W now (K K C, M), the rest is exercise 1 with rows in
 # place of x. A gradient has the shape of its array: reshape dW to that of self.W.value.
+
+
+# check
+from quantities import (  # noqa: E402
+    Quantity, as_a_whole, differences, numbers, of_layer, redrawn)
+
+import minigan  # noqa: E402
+
+
+def check(module):
+    rng = np.random.default_rng(74)
+    x = numbers(rng, 2, 6, 5, 2)
+    for name, window in [("fold", (3, 1, 1)), ("fold, S = 2", (3, 2, 0))]:  # skips x's last row
+        rows = numbers(rng, *module.patches(x, *window).shape)
+        yield Quantity(name, lambda: module.fold(rows, x.shape, *window), differences(
+            lambda x: (rows * module.patches(x, *window)).sum(), x))
+    module.fold = minigan.fold
+    layer = redrawn(module.Conv2D(2, 3, 3, stride=2, padding=1), rng)
+    yield from of_layer(layer, x, numbers(rng, *layer.forward(x)[0].shape))
+    yield from as_a_whole(layer, x)

@@ -73,3 +73,22 @@ class ConvTranspose2D(minigan.Layer):
 # pixel. Picking them is what patches does. (The transpose of the transpose is the map itself.)
 # Then rows = x W is Dense: dx = drows W^T and dW = x^T drows, with x as (N P Q, C) and W as
 # (C, K K M), and at the end each in the shape of its array.
+
+
+# check
+from quantities import (  # noqa: E402
+    Quantity, as_a_whole, differences, numbers, of_layer, redrawn)
+
+
+def check(module):
+    rng = np.random.default_rng(82)
+    layer = redrawn(module.ConvTranspose2D(2, 3, 4, stride=2, padding=1), rng)
+    x = numbers(rng, 2, 2, 3, 2)
+    dy = numbers(rng, *layer.forward(x)[0].shape)
+    rows = numbers(rng, *minigan.patches(dy, *layer.window).shape)
+    yield Quantity("drows", lambda: layer.drows(dy), differences(
+        lambda rows: (dy * minigan.fold(rows, dy.shape, *layer.window)).sum(), rows))
+    layer.drows = lambda dy: minigan.patches(dy, *layer.window)
+    yield from of_layer(layer, x, dy)
+    del layer.drows
+    yield from as_a_whole(layer, x)

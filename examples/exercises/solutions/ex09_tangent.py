@@ -1,13 +1,13 @@
 """Exercise 9: The sweep up: tangents
 
-WGAN-GP adds to D's loss a penalty on the gradient of its score, g[n] = ds[n]/dx[n]. So the loss
+WGAN-GP adds to D's loss a penalty on the gradient of its score, g[n] = ∂s[n]/∂x[n]. So the loss
 contains a gradient, and D learns from the gradient of a gradient. Two sweeps through the network
 compute it (minigan/penalties.py says why). This is the first one, and it goes up, beside forward:
 
-    y_dot = (dy/dx) x_dot        how fast y moves as x moves at the speed x_dot: the "tangent"
+    y_dot = (∂y/∂x) x_dot        how fast y moves as x moves at the speed x_dot: the "tangent"
 
 x_dot has the shape of x, y_dot that of y. Derive y_dot of each layer by the rules of calculus: let
-x depend on a time t, with dx/dt = x_dot, and differentiate y = f(x(t)). W and b stand still.
+x depend on a time t, with ∂x/∂t = x_dot, and differentiate y = f(x(t)). W and b stand still.
 
     Dense        y = x W + b        cache: x
     LeakyReLU    y = x or a x       cache: y
@@ -65,7 +65,42 @@ class Network(Sequential):
 
 
 # hint
-# Dense: d(x W + b)/dt = (dx/dt) W. An activation: dy/dt = f'(x) dx/dt, the same factor as in the
+# Dense: ∂(x W + b)/∂t = (∂x/∂t) W. An activation: ∂y/∂t = f'(x) ∂x/∂t, the same factor as in the
 # backward pass, so that input_grad(x_dot, y) does it: for a function of single numbers, the matrix
-# dy/dx is diagonal, and equal to its transpose.
+# ∂y/∂x is diagonal, and equal to its transpose.
 # The network: y of one layer is x of the next, so y_dot of one is x_dot of the next.
+
+
+# check
+from quantities import (  # noqa: E402
+    Complaint, Quantity, differences, numbers, pair, redrawn, saying, three_dense)
+
+import minigan  # noqa: E402
+
+
+def check(module):
+    rng = np.random.default_rng(90)
+    x, x_dot = numbers(rng, 5, 4), numbers(rng, 5, 4)
+    for name, layer, kept in [
+            ("Dense", module.Dense(4, 3), x_dot), ("LeakyReLU", module.LeakyReLU(), None),
+            ("Tanh", module.Tanh(), x_dot),
+            ("Network", three_dense(minigan, minigan, module.Network), []),
+            ("all of it", three_dense(module, module, module.Network), [])]:
+        y, cache = redrawn(layer, rng).forward(x)
+
+        def tangent():
+            return pair(layer.tangent(x_dot, cache), "y_dot and tcache")
+
+        def tcache():
+            if tangent()[1] is not kept:
+                raise Complaint("it is to return " + ("None" if kept is None else "x_dot itself")
+                                + " after y_dot")
+        # One number t moves all of x along x_dot; y[n, m] moves at the speed y_dot[n, m].
+        right = [differences(lambda t: layer.forward(x + t * x_dot)[0].flat[i], np.zeros(()))
+                 for i in range(y.size)]
+        speeds, crossed, noise = zip(*right)
+        yield Quantity(f"{name} y_dot", lambda: tangent()[0], (
+            np.reshape(speeds, y.shape), np.reshape(crossed, y.shape), max(noise)),
+            last=name == "all of it", says=saying("y_dot", minigan.check_tangent, layer, x))
+        if not isinstance(layer, module.Network):
+            yield Quantity(f"{name} tcache", tcache)

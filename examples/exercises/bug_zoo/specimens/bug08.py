@@ -1,0 +1,50 @@
+"""A GAN on the ring of eight. Written here: both steps of the training, and their optimizers."""
+from zoo import GAN
+
+from minigan import Adam, Dense, LeakyReLU, Sequential
+
+
+def chain(generator, discriminator):
+    """Both networks as one, from noise to score."""
+    return Sequential(*generator.layers, *discriminator.layers)
+
+
+def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, penalty=None):
+    """Update D: tell real from fake."""
+    x_fake, _ = generator.forward(z)
+    s_real, cache_real = discriminator.forward(x_real)
+    s_fake, cache_fake = discriminator.forward(x_fake)
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    discriminator.zero_grad()
+    discriminator.add_param_grads(ds_real, cache_real)
+    discriminator.add_param_grads(ds_fake, cache_fake)
+    optimizer.step()
+    return value, loss.shown(s_real).mean(), loss.shown(s_fake).mean()
+
+
+def generator_step(generator, discriminator, optimizer, loss, z):
+    """Update G: make D take fake for real."""
+    whole = chain(generator, discriminator)
+    s_fake, cache = whole.forward(z)
+    value, ds_fake = loss.generator(s_fake)
+    whole.zero_grad()
+    whole.add_param_grads(ds_fake, cache)
+    optimizer.step()
+    return value, loss.shown(s_fake).mean()
+
+
+def optimizers(generator, discriminator):
+    return (Adam(chain(generator, discriminator).parameters(), lr=1e-3),
+            Adam(discriminator.parameters(), lr=1e-3))
+
+
+def build(rng, width):
+    generator = Sequential(Dense(2, width, rng), LeakyReLU(), Dense(width, width, rng),
+                           LeakyReLU(), Dense(width, 2, rng))
+    discriminator = Sequential(Dense(2, width, rng), LeakyReLU(), Dense(width, width, rng),
+                               LeakyReLU(), Dense(width, 1, rng))
+    return generator, discriminator
+
+
+gan = GAN(build, discriminator_step=discriminator_step, generator_step=generator_step,
+          optimizers=optimizers)

@@ -1,0 +1,105 @@
+"""A gradient beside its differences: how far apart the two are, and the table that says so."""
+from dataclasses import dataclass, field
+from typing import Callable
+
+import numpy as np
+
+from minigan.gradcheck.differences import TOLERANCE
+from minigan.gradcheck.hints import explain, misfit
+
+ROW = "{:<16} {:<16} {:<9} {:<10} {:<6} {}".format
+
+
+class GradientError(AssertionError):
+    """A gradient differs from its differences: then `report` is the Report. Or a layer or a step
+    breaks its contract."""
+
+    def __init__(self, message, report=()):
+        super().__init__(message)
+        self.report = report
+
+
+@dataclass
+class Context:
+    """What a check knows besides a gradient and its differences, for the hint; any may be missing.
+
+    Functions f return (number, branches). what_if: if the gradient is that of f, the sentence is
+    the mistake. slope: how fast f changes as the gradient's own array moves along v.
+    """
+
+    x: np.ndarray = None                            # input and output of the layer,
+    y: np.ndarray = None
+    dy: np.ndarray = None                           # and what it is handed for the way back,
+    dy_name: str = "dy"                             # by name
+    parameters: dict = field(default_factory=dict)  # {name: value}
+    numbers: dict = field(default_factory=dict)     # {what: k}, k may turn up as a wrong factor
+    parts: dict = field(default_factory=dict)       # {name: f}, of which the number is the sum
+    what_if: dict = field(default_factory=dict)     # {sentence: f}
+    leftover: float = 0.0                           # what the gradient held before
+    others: list = field(default_factory=list)      # the Comparisons of the same check
+    slope: Callable = None                          # (f, v) -> float
+    finer: Callable = None                          # () -> the differences of a smaller step
+
+
+@dataclass
+class Comparison:
+    """One gradient beside its differences.
+
+    error: |analytic - numeric| / max(|analytic|, |numeric|) of the worst element. Differences carry
+    rounding errors as large as `noise`, so elements below noise / TOLERANCE are measured against
+    that. cosine: of the angle between the two arrays. kinks: how many elements are left out,
+    because they `crossed` one. misfit: why the two cannot be compared; the error is infinite then.
+    """
+
+    name: str
+    analytic: np.ndarray
+    numeric: np.ndarray
+    crossed: np.ndarray
+    noise: float
+    context: Context = field(default_factory=Context)
+
+    def __post_init__(self):
+        self.kinks = int(self.crossed.sum())
+        self.misfit = misfit(self.analytic, self.numeric)
+        self.error, self.cosine, self.vanishes = np.inf, np.nan, False
+        if not self.misfit:
+            a, n = self.analytic[~self.crossed], self.numeric[~self.crossed]
+            sizes = np.maximum(abs(a), abs(n))
+            apart = abs(a - n) / np.maximum(sizes, self.noise / TOLERANCE)
+            self.error = float(apart.max(initial=0))
+            self.cosine = float(a @ n / max(np.linalg.norm(a) * np.linalg.norm(n), 1e-300))
+            self.vanishes = sizes.max(initial=0) <= self.noise
+        self.right = self.error <= TOLERANCE  # a NaN is not
+        self.verdict = "WRONG" if not self.right else "zero" if self.vanishes else "right"
+
+    def hint(self):
+        """The likely mistake in one line, or where it is worst if the numbers do not tell; of a
+        right gradient, nothing."""
+        return "" if self.right else self.misfit or explain(self)
+
+    def __str__(self):
+        shape = str(getattr(self.analytic, "shape", "-"))
+        return ROW(self.name, shape, f"{self.error:.1e}", f"{self.cosine:.6f}", self.kinks,
+                   self.verdict if self.right else f"{self.verdict}: {self.hint()}")
+
+
+class Report(list):
+    """The Comparisons of one check, printed as a table."""
+
+    def __init__(self, title, comparisons):
+        super().__init__(comparisons)
+        self.title = title
+        for comparison in self:
+            comparison.context.others = self
+
+    def __str__(self):
+        header = ROW("gradient", "shape", "error", "cosine", "kinks", "verdict")
+        return "\n".join([self.title, header, *map(str, self)])
+
+    def raise_if_wrong(self):
+        """Raises GradientError if a gradient is wrong, or if all vanish and nothing was proved."""
+        if not all(comparison.right for comparison in self):
+            raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}", self)
+        if all(comparison.vanishes for comparison in self):
+            raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
+        return self
