@@ -11,8 +11,7 @@ Each raises GradientError, with a table and a hint, if any gradient is wrong, an
 table. Networks and data are float64: net.astype(np.float64).
 
 Read differences.py first, then layers.py and steps.py. probe.py is what these share, comparison.py
-the table, and hints.py, which proves nothing, says what the mistake may be.
-"""
+the table, and hints.py, which proves nothing, says what the mistake may be."""
 from minigan.gradcheck.comparison import Comparison, GradientError, Report
 from minigan.gradcheck.differences import STEP, TOLERANCE, central_differences, numerical_gradient
 from minigan.gradcheck.layers import check_layer, check_tangent

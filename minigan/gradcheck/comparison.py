@@ -24,8 +24,7 @@ class Context:
     """What a check knows besides a gradient and its differences, for the hint; any may be missing.
 
     Functions f return (number, branches). what_if: if the gradient is that of f, the sentence is
-    the mistake. slope: how fast f changes as the gradient's own array moves along v.
-    """
+    the mistake. slope: how fast f changes as the gradient's own array moves along v."""
 
     x: np.ndarray = None                            # input and output of the layer,
     y: np.ndarray = None

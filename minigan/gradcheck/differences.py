@@ -16,8 +16,7 @@ digits, no h gets more than about four right: so all that is checked is float64.
 
 A kink is a place where two branches of f meet at an angle, as those of max(x, 0) do at 0: f has no
 derivative there, and a difference across a kink is neither branch's slope. So f also tells which
-branches it took; an element that changes them within the step is left out, and proves nothing.
-"""
+branches it took; an element that changes them within the step is left out, and proves nothing."""
 import numpy as np
 
 STEP = 3e-6       # h

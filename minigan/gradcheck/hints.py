@@ -2,8 +2,7 @@
 
 `explain` puts QUESTIONS to a Comparison c, the surest first, and gives the first answer: a
 sentence, or None where the numbers do not tell, since a wrong hint costs a learner more than none.
-Throughout, a is the gradient found and n the right one, from differences.
-"""
+Throughout, a is the gradient found and n the right one, from differences."""
 from itertools import combinations
 
 import numpy as np

@@ -2,8 +2,7 @@
 
 If the loss is L = sum(R y), then dL/dy = R, whatever R is. So a layer that is handed dy = R has to
 hand back the gradients of the number sum(R y), and those the differences know. R is random: with
-ones in its place a norm's dx is zero, and every mistake passes.
-"""
+ones in its place a norm's dx is zero, and every mistake passes."""
 from functools import partial
 from itertools import combinations
 
@@ -106,8 +105,7 @@ def check_tangent(layer, x, train=True, seed=0):
 
     First y_dot, by the differences of y along x_dot. Now y_dot can be relied on, and so can the
     differences of sum(R y) + sum(R_dot y_dot), with random R and R_dot: they prove what
-    tangent_backward gives for x, x_dot and every parameter. Returns the Report.
-    """
+    tangent_backward gives for x, x_dot and every parameter. Returns the Report."""
     require_float64(x)
     with Rewind(layer) as rewind:
         y, cache = layer.forward(x, train)

@@ -13,8 +13,7 @@ class Rewind:
     so that equal calls give equal results, and at the end all is as it was.
 
     In between, every parameter that is all ones or all zeros has moved: behind gamma = 1 and b = 0
-    the mistake to forget them does not show.
-    """
+    the mistake to forget them does not show."""
 
     def __init__(self, *networks, random=()):
         require_float64(*(p.value for network in networks for p in network.parameters()))

@@ -1,8 +1,7 @@
 """Checks of whole training steps, as training runs them.
 
 What is differentiated is the value of D's or G's loss as a function of D's or G's parameters: so
-nothing between the two is taken on trust.
-"""
+nothing between the two is taken on trust."""
 from functools import partial
 from types import SimpleNamespace
 
@@ -22,8 +21,7 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
 
     The differences are those of the loss value, penalty included. A penalty that draws random
     numbers keeps its Generator as `rng`, so that it can be made to repeat them. step: the function
-    that is checked, with the arguments of discriminator_step. Returns the Report.
-    """
+    that is checked, with the arguments of discriminator_step. Returns the Report."""
     with Rewind(generator, discriminator, random=[penalty]) as rewind:
 
         def forward(G, D):
@@ -61,8 +59,7 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
 def check_generator_step(generator, discriminator, loss, z, step=generator_step):
     """Proves every gradient that a whole G step leaves in G, and that D stays untouched.
 
-    As check_discriminator_step; step: a function with the arguments of generator_step.
-    """
+    As check_discriminator_step; step: a function with the arguments of generator_step."""
     with Rewind(generator, discriminator) as rewind:
 
         def forward(G, D):

@@ -1,7 +1,6 @@
 """What a training needs besides gradients: data, runs that lose nothing, pictures, and measures.
 
-The core (minigan/*.py) imports nothing of this.
-"""
+The core (minigan/*.py) imports nothing of this."""
 from minigan.workshop.checkpoint import load, save
 from minigan.workshop.command import at_least, one_line_errors, require
 from minigan.workshop.data import (

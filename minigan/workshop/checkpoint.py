@@ -2,8 +2,7 @@
 
 It is nested as you like, e.g. {"generator": generator.state_dict(), "noise":
 rng.bit_generator.state, "step": 938}. Arrays become members of the .npz under the path of their
-keys, and the rest is one JSON text beside them: to read a stranger's file runs none of its code.
-"""
+keys, and the rest is one JSON text beside them: to read a stranger's file runs none of its code."""
 import json
 
 import numpy as np
@@ -15,8 +14,7 @@ from minigan.workshop.files import whole_file
 def save(path, state):
     """Writes a dictionary of dictionaries, arrays (NumPy or CuPy) and JSON values, atomically.
 
-    Raises ValueError if a key is no string or has a slash, or if an array holds Python objects.
-    """
+    Raises ValueError if a key is no string or has a slash, or if an array holds Python objects."""
     arrays = {}
 
     def take_arrays(node, path):

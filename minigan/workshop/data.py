@@ -1,8 +1,7 @@
 """MNIST as arrays, and the batches a GAN is trained on.
 
 No file is believed, wherever it comes from: each is held against its SHA-256 before it is used,
-and a download is checked before it takes its place in the cache.
-"""
+and a download is checked before it takes its place in the cache."""
 import gzip
 import hashlib
 import io
@@ -41,8 +40,7 @@ def load_mnist(directory=None, split="train"):
     ~/.cache/minigan, and those that are missing there are downloaded into it.
     Raises ValueError for another split and for a damaged file, which is left for you to delete;
     FileNotFoundError if a place that you named lacks a file; ConnectionError if all mirrors fail.
-    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (CC BY-SA 3.0).
-    """
+    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (CC BY-SA 3.0)."""
     prefix = {"train": "train", "test": "t10k"}.get(split)
     if prefix is None:
         raise ValueError(f"load_mnist takes split='train' or split='test', got {split!r}")
@@ -55,8 +53,7 @@ def training_images(data, directory=None, count=60000, seed=0):
 
     data: "mnist", or "digits": `count` digits drawn by a program; or "auto": MNIST, if it is there
     or can be downloaded, else digits. A directory that is named has to hold it.
-    Raises what load_mnist raises.
-    """
+    Raises what load_mnist raises."""
     if data != "digits":
         try:
             images, _ = load_mnist(directory)
@@ -76,8 +73,7 @@ def batches(images, batch_size, rng, skip=0):
     The order is one permutation, drawn during this very call from the numpy Generator `rng`; the
     N % batch_size images at its end are left out. A resumed run hands in rng as it was at the start
     of the epoch, and as `skip` the number of batches that it has seen.
-    Raises ValueError unless 1 <= batch_size <= N and 0 <= skip <= N // batch_size.
-    """
+    Raises ValueError unless 1 <= batch_size <= N and 0 <= skip <= N // batch_size."""
     if not 1 <= batch_size <= len(images):
         raise ValueError(f"batch_size must be 1 to {len(images)}, the images, got {batch_size}")
     count = len(images) // batch_size
@@ -91,8 +87,7 @@ def batches(images, batch_size, rng, skip=0):
 def to_float(images):
     """x = images / 127.5 - 1: uint8 (N, H, W) to float32 (N, H, W, 1) in [-1, 1], tanh's range.
 
-    Raises ValueError for another dtype or number of axes.
-    """
+    Raises ValueError for another dtype or number of axes."""
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError("to_float takes uint8 images of shape (N, H, W), "
                          f"got {images.dtype} of shape {images.shape}")
@@ -104,8 +99,7 @@ def read_idx(path, sha256=None):
 
     Format: 00 00 08, the number of axes, the length of each as a big-endian uint32, the elements
     (http://yann.lecun.com/exdb/mnist/).
-    Raises ValueError if the file is damaged, or its decompressed bytes have another SHA-256.
-    """
+    Raises ValueError if the file is damaged, or its decompressed bytes have another SHA-256."""
     try:
         return _decode(Path(path).read_bytes(), sha256)
     except ValueError as error:

@@ -3,8 +3,7 @@
 A digit is a few curves. Each image takes one way of writing its digit, shakes, bends and slants it,
 fits it into a box of 20 x 20 pixels and inks it with a soft pen. The result has MNIST's form: white
 on black, 28 x 28, centre of mass in the middle. A small convolutional network that learned from
-MNIST reads 97 % of these digits; one that learned from these alone reads 95 % of MNIST.
-"""
+MNIST reads 97 % of these digits; one that learned from these alone reads 95 % of MNIST."""
 import math
 
 import numpy as np
@@ -72,8 +71,7 @@ def draw_digits(count, rng, labels=None):
     count: int >= 0.  rng: numpy.random.Generator; from the same state it draws the same digits.
     labels: `count` integers 0..9, or None to draw them too, uniformly.
     Returns images, uint8 (count, 28, 28), 0 for paper to 255 for ink, and labels, uint8 (count,).
-    Raises ValueError if count, rng or labels is anything else.
-    """
+    Raises ValueError if count, rng or labels is anything else."""
     if not isinstance(count, (int, np.integer)) or count < 0:
         raise ValueError(f"count must be an integer >= 0, got {count!r}: pass the number of digits")
     if not isinstance(rng, np.random.Generator):

@@ -11,8 +11,7 @@ def whole_file(path):
     """`with whole_file(path) as part:` write to the path `part`; it becomes `path` if all is well.
 
     Until then, and if an exception leaves the block, an older file `path` stays as it was. Missing
-    folders are created.
-    """
+    folders are created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")

@@ -1,7 +1,6 @@
 """How good are generated images? Four numbers, and what each of them cannot tell.
 
-All take NumPy arrays (`to_host` fetches them from a GPU) and compute in float64.
-"""
+All take NumPy arrays (`to_host` fetches them from a GPU) and compute in float64."""
 import math
 
 import numpy as np
@@ -14,8 +13,7 @@ def frechet_distance(features_a, features_b):
     the distance between two Gaussians with the means and covariances of the two sets. The scale is
     the classifier's own: figures of different classifiers, or of different N, cannot be compared.
     It cannot tell whether images are copies of the training set, nor which digits are malformed.
-    Source: Heusel et al. 2017, eq. 6.
-    """
+    Source: Heusel et al. 2017, eq. 6."""
     (mean_a, cov_a), (mean_b, cov_b) = (_mean_and_covariance(f) for f in (features_a, features_b))
     # The eigenvalues of cov_a cov_b are those of the symmetric matrix root_a cov_b root_a.
     values, vectors = np.linalg.eigh(cov_a)
@@ -38,8 +36,7 @@ def class_histogram(labels, classes=10):
     entropy -sum p log p, between 0 (one class only) and log(classes) (all alike).
 
     Labels are a classifier's opinion, so it cannot tell whether the images look like their class;
-    within a class all images may be the same one.
-    """
+    within a class all images may be the same one."""
     shares = np.bincount(labels, minlength=classes) / len(labels)
     if len(shares) > classes:
         raise ValueError(f"class_histogram takes labels below {classes}, got {max(labels)}")
@@ -57,8 +54,7 @@ def parzen_log_likelihood(samples, validation, test, sigmas=tuple(np.logspace(-1
     mean over the validation images is highest. The protocol of Goodfellow et al. 2014, section 5:
     10,000 samples, all test images; they report 225 +- 2 on MNIST, and real training images in
     place of samples give 243. It cannot tell sharp images from blurred ones, and in 784 dimensions
-    it is a poor estimate of the likelihood (Theis et al. 2016): for comparison with that paper.
-    """
+    it is a poor estimate of the likelihood (Theis et al. 2016): for comparison with that paper."""
     sigmas, samples = [float(sigma) for sigma in sigmas], _rows(samples)
     sigma = sigmas[_parzen(_rows(validation), samples, sigmas).mean(axis=1).argmax()]
     log_p, = _parzen(_rows(test), samples, [sigma])
@@ -90,8 +86,7 @@ def count_modes(samples, centers, std):
 
     samples (N, D); centers (K, D) and std of the mixture's Gaussians. A sample is good if it lies
     within 3 std of a centre, and then counts for the nearest one -> (modes, share). It cannot tell
-    how evenly the modes are hit. Source: Srivastava et al. 2017, section 4.1 (VEEGAN).
-    """
+    how evenly the modes are hit. Source: Srivastava et al. 2017, section 4.1 (VEEGAN)."""
     distances = np.linalg.norm(samples[:, None] - centers, axis=2)
     good = distances.min(axis=1) <= 3 * std
     return len(set(distances.argmin(axis=1)[good].tolist())), float(good.mean())

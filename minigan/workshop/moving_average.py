@@ -9,8 +9,7 @@ class MovingAverage:
     called after each step of the optimizer. 0 <= decay < 1; 1 / (1 - decay) is about how many steps
     are averaged, but not more than a tenth of all that were made: the start is soon forgotten.
     Source: Yazici et al. 2019; Karras et al. 2018; the tenth much as in
-    TensorFlow's ExponentialMovingAverage.
-    """
+    TensorFlow's ExponentialMovingAverage."""
 
     def __init__(self, network, decay=0.995):
         if not 0 <= decay < 1:

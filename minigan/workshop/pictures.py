@@ -1,8 +1,7 @@
 """Pictures of a training: grids of samples, curves of its log, an animation of its grids.
 
 Images are float (N, H, W) in [0, 1]. matplotlib draws, and is imported only when a picture is made.
-Each file is written whole or not at all.
-"""
+Each file is written whole or not at all."""
 import math
 
 import numpy as np
@@ -44,8 +43,7 @@ def draw_curves(history, columns, steps_per_epoch):
     """Draws history, (steps, columns), against epochs: what is called a loss above, the rest below.
 
     Pale lines are single steps, strong ones running means over a hundredth of the run.
-    Returns a matplotlib Figure.
-    """
+    Returns a matplotlib Figure."""
     from matplotlib.figure import Figure
     history = np.asarray(history)
     figure = Figure(figsize=(8, 6), layout="constrained")

@@ -8,8 +8,7 @@
         ...                                  a picture; by now the checkpoint is written
 
 A resumed run computes what an uninterrupted one would have computed, bit for bit on the CPU: the
-checkpoint holds all that training changes, and an epoch's order follows from seed and epoch.
-"""
+checkpoint holds all that training changes, and an epoch's order follows from seed and epoch."""
 import math
 import signal
 import threading
@@ -40,8 +39,7 @@ class Run:
         """Generates the numbers, from 1, of the epochs still to come, until `epochs` epochs or
         `steps` steps are done in all. Ctrl-C ends it too, after the step and its checkpoint.
 
-        images: uint8 (N, H, W). Raises ValueError unless 1 <= batch_size <= N.
-        """
+        images: uint8 (N, H, W). Raises ValueError unless 1 <= batch_size <= N."""
         if not 1 <= batch_size <= len(images):
             raise ValueError(f"a batch takes 1 to {len(images)} images, which is all there are, "
                              f"got a batch size of {batch_size}: choose a smaller one")
@@ -109,8 +107,7 @@ class Run:
     def look(self):
         """The mean of the last hundred steps, as text: "D loss 0.693, ...".
 
-        Raises FloatingPointError if a number since the last look is not finite.
-        """
+        Raises FloatingPointError if a number since the last look is not finite."""
         for values in self._unseen:
             self.history.append([self.history[-1][column] if value is None else float(value)
                                  for column, value in enumerate(values)])
@@ -152,8 +149,7 @@ def load_run(path, complete, given, free=()):
     complete makes of some arguments all of them, by its defaults, and raises ValueError if they do
     not fit together. given: those of this call, which prevail; but only those in `free` may differ
     from what was saved. Raises ValueError, too, if the checkpoint remembers other arguments than
-    this program has, or none.
-    """
+    this program has, or none."""
     saved = load(path)
     arguments = saved.get("arguments")
     if not isinstance(arguments, dict):

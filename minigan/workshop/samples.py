@@ -24,8 +24,7 @@ def load_generator(path, last=False):
     """The generator in a checkpoint of mnist_gan.py, and its latent_dim. It is the moving average
     if there is one, unless `last` asks for the weights of the last step.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is something else.
-    """
+    Raises FileNotFoundError if there is no such file, ValueError if it is something else."""
     saved = load(path)
     arguments = saved.get("arguments")
     if not isinstance(arguments, dict) or arguments.get("arch", "mlp") not in NETWORKS:

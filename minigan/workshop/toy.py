@@ -12,7 +12,6 @@ def ring(modes=8, radius=2.0):
 def draw_points(centres, std, count, rng):
     """Points float32 (count, D): each around one of centres (K, D), drawn at random, at N(0, std^2).
 
-    rng: a numpy Generator.
-    """
+    rng: a numpy Generator."""
     noise = rng.standard_normal((count, centres.shape[1]), np.float32)
     return centres[rng.integers(len(centres), size=count)] + np.float32(std) * noise
