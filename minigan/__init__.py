@@ -1,6 +1,7 @@
 """minigan: generative adversarial networks from scratch, every gradient written by hand.
 
-Read the files in this order. Each imports only files above it, and backend.py."""
+Read the files in this order: each imports only files above it, and backend.py. (flat.py, which is
+behind optimizers.py, nobody need read.)"""
 # The first hour: what a GAN is, and how the gradient finds its way.
 from minigan.train import discriminator_step, generator_step
 from minigan.parameters import Parameter  # skip it at first
@@ -24,8 +25,7 @@ from minigan.targets import (
     mean_squared_error)
 
 # The third: gradients of gradients.
-from minigan.penalties import (
-    GradientPenalty, R1Penalty, gradient_penalty, interpolate, r1_penalty)
+from minigan.penalties import GradientPenalty, R1Penalty, gradient_penalty, interpolate, r1_penalty
 
 # NumPy or CuPy: every file may import it, and nobody need read it first.
 from minigan.backend import array_module, to_device, to_host

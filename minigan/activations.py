@@ -62,7 +62,7 @@ class Tanh(_Activation):
 
 
 class Sigmoid(_Activation):
-    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), 0 <= y <= 1."""
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y 0 to 1."""
 
     def forward(self, x, train=True):
         y = (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows

@@ -9,9 +9,10 @@ class Dense(Layer):
     """y = x W + b;  dx = dy W^T,  dW = x^T dy,  db = sum over n of dy[n]
 
     x (N, D), W (D, M), b (M,), y (N, M). x[n, d] reaches y[n, m] by the factor W[d, m], for all m:
-    so dx[n, d] sums over m. W[d, m] reaches y[n, m] by the factor x[n, d], for all n, since it
-    serves every example of the batch: so dW[d, m], and db[m], sum over n. W starts as N(0, std^2), with std = in_features ** -0.5 unless it
-    is given, so that y varies as much as x; b starts at 0."""
+    so dx[n, d] sums over m. W[d, m] reaches y[n, m] by the factor x[n, d], for all n, since one W
+    serves every example of the batch: so dW[d, m] sums over n, and db[m] does. W starts as
+    N(0, std^2), with std = in_features ** -0.5 unless it is given, so that y varies as much as x;
+    b starts at 0."""
 
     def __init__(self, in_features, out_features, rng=None, std=None):
         if min(in_features, out_features) < 1:

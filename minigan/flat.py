@@ -17,11 +17,6 @@ def lay_flat(parameters):
     return value, grad
 
 
-def lie_in(parameters, value, grad):
-    """Are they still views into these arrays? No longer after net.to(...) or net.astype(...)."""
-    return all(p.value.base is value and p.grad.base is grad for p in parameters)
-
-
 def pieces(array):
     """Slices that cover the flat array: on the CPU of 128 KB each, whose temporary results stay in
     the cache, which is twice as fast as all at once. A GPU prefers one long piece."""

@@ -15,8 +15,8 @@ The cache is handed back instead of being kept on `self`, since in a GAN one net
 times (on real images, on fakes) before its gradients are taken. It may hold x or y themselves, not
 copies: do not write into them.
 
-Arrays are NumPy's, or CuPy's on a GPU. Operators and methods serve both; where a function is
-needed, `array_module(x)` answers which of the two modules x belongs to (backend.py)."""
+Arrays are NumPy's, or on a GPU CuPy's: where a function is needed, `array_module(x)` answers which
+of the two modules x belongs to (backend.py)."""
 import inspect
 
 from minigan.backend import array_module

@@ -9,8 +9,7 @@ papers write logarithms of it; with softplus(s) = log(1 + exp(s)), whose derivat
 
     -log p(s) = log(1 + exp(-s)) = softplus(-s),    -log(1 - p(s)) = softplus(s)
 
-and no formula needs a logarithm, a clip or an epsilon: all stay finite and exact at any score.
-Values are 0-d arrays of the scores' dtype, left where the scores lie: no GPU is waited for."""
+so that no formula needs a clip or an epsilon. Values are 0-d arrays, left where the scores lie."""
 from minigan.backend import array_module
 
 

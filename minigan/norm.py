@@ -46,7 +46,7 @@ class _Norm(Layer):
         c = x_3d - mean
         var = self.mean(c * c) if running is None else running[1]
         inv_std = (var + self.eps) ** -0.5
-        x_hat = c
+        x_hat = c  # in place: a new array costs as much as the arithmetic
         x_hat *= inv_std
         y = self.gamma.value * x_hat
         y += self.beta.value

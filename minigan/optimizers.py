@@ -3,7 +3,7 @@ in place, on flat arrays of many parameters at once (flat.py)."""
 import math
 
 from minigan.backend import array_module, to_device
-from minigan.flat import lay_flat, lie_in, pieces
+from minigan.flat import lay_flat, pieces
 from minigan.parameters import load_arrays
 
 
@@ -23,8 +23,7 @@ class Optimizer:
         if len(set(map(id, parameters))) < len(parameters):
             raise ValueError(f"{name} got a parameter twice: pass each one once")
         if not (lr > 0 and weight_decay >= 0):
-            raise ValueError(f"{name} takes lr > 0 and weight_decay >= 0, "
-                             f"got lr={lr}, weight_decay={weight_decay}")
+            raise ValueError(f"{name} takes lr > 0 and weight_decay >= 0, got {lr=}, {weight_decay=}")
         self.parameters = list(parameters)
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps, self.state = 0, {}
@@ -39,7 +38,8 @@ class Optimizer:
 
     def step(self):
         """Updates every parameter once from its gradient."""
-        if not lie_in(self.parameters, self.value, self.grad):
+        if any(p.value.base is not self.value or p.grad.base is not self.grad
+               for p in self.parameters):
             self._gather()  # the network has moved or changed its dtype
         self.steps += 1
         for piece in pieces(self.value):

@@ -29,9 +29,8 @@ class HasParameters:
     buffers = ()  # names of arrays that training changes and no optimizer does: running statistics
 
     def _find(self, kind):
-        """Pairs (name, part) of all parts of a kind in here, each once, in a fixed order. The name
-        is the way to it: "encoder.W", "blocks.0.b"; what is in a list called `layers` goes by its
-        number alone, "0.W"."""
+        """Pairs (name, part) of all parts of a kind, each once, in a fixed order. The name is the way
+        to it, "encoder.W" or "blocks.0.b"; a list called `layers` is left out of it: "0.W"."""
         seen = set()
 
         def walk(name, thing):

@@ -40,6 +40,10 @@ from minigan.backend import array_module
 class _Penalty:
     norm = None  # the mean of |g| at the last call, a 0-d array: for the log
 
+    def __repr__(self):
+        words = [str(value) for name, value in vars(self).items() if name not in ("rng", "norm")]
+        return f"{type(self).__name__}({', '.join(words)})"
+
     def at(self, discriminator, x):
         """Adds ∂P/∂theta at the places x (N, ...) to D's gradients. Returns P, a 0-d array."""
         s, cache = discriminator.forward(x)
@@ -55,10 +59,8 @@ class _Penalty:
 
 class GradientPenalty(_Penalty):
     """WGAN-GP:  P = weight mean over n of (|g[n]| - target)^2, at random places between real and
-    fake. Called as discriminator_step does, it adds ∂P/∂theta to D's gradients and returns P.
-
-    rng: a numpy Generator or a seed. Raises NotImplementedError if D contains BatchNorm.
-    Source: Gulrajani et al. 2017, eq. 3."""
+    fake. Called as discriminator_step does, it adds ∂P/∂theta to D's gradients and returns P. rng: a
+    Generator or a seed. BatchNorm in D raises NotImplementedError. Gulrajani et al. 2017, eq. 3."""
 
     def __init__(self, weight=10.0, target=1.0, rng=None):
         self.weight, self.target = float(weight), float(target)
@@ -73,13 +75,10 @@ class GradientPenalty(_Penalty):
         e = norm - self.target
         return self.weight * (e * e).mean(), (2 * self.weight / len(g)) * e * direction
 
-    def __repr__(self):
-        return f"GradientPenalty({self.weight}, {self.target})"
-
 
 class R1Penalty(_Penalty):
     """R1:  P = weight / 2 mean over n of |g[n]|^2, at real images; otherwise as GradientPenalty.
-    Source: Mescheder et al. 2018, eq. 9 (gamma is the weight)."""
+    Mescheder et al. 2018, eq. 9 (gamma is the weight)."""
 
     def __init__(self, weight=10.0):
         self.weight = float(weight)
@@ -89,9 +88,6 @@ class R1Penalty(_Penalty):
 
     def phi(self, g, norm):
         return self.weight / 2 * (norm * norm).mean(), (self.weight / len(g)) * g
-
-    def __repr__(self):
-        return f"R1Penalty({self.weight})"
 
 
 def gradient_penalty(discriminator, x, weight=10.0, target=1.0):

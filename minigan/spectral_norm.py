@@ -17,9 +17,9 @@ class SpectralNorm(Layer):
     """The wrapped layer with W / sigma in place of W, sigma its largest singular value.
 
     layer: Dense, Conv2D or ConvTranspose2D; its W counts as a matrix (all the rest, outputs).
-    sigma = u^T W v, where u = W v / |W v|, and v = W^T u / |W^T u| is iterated `power_iterations`
-    times in each training forward, from where the last one stopped. The gradient goes through sigma
-    with v held constant. Source: Miyato et al. 2018, eq. 8 to 12."""
+    sigma = u^T W v, with u = W v / |W v|, and v = W^T u / |W^T u|, iterated `power_iterations` times
+    in each training forward and held constant on the way back. Source: Miyato et al. 2018, eq. 8
+    to 12."""
 
     buffers = ("v",)
 

@@ -7,8 +7,8 @@ from minigan.losses import sigmoid, softplus
 
 def _check_same_shape(name, y, target):
     if y.shape != target.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
-        raise ValueError(f"{name} takes y and target of one shape, "
-                         f"got {tuple(y.shape)} and {tuple(target.shape)}")
+        shapes = f"{tuple(y.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"{name} takes y and target of one shape, got {shapes}")
 
 
 def mean_squared_error(y, target):
