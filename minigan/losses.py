@@ -57,8 +57,7 @@ class Minimax(AdversarialLoss):
         _check_scores(self, s_fake)
         return -softplus(s_fake).mean(), -sigmoid(s_fake) / len(s_fake)
 
-    def shown(self, s):
-        return sigmoid(s)  # a probability
+    shown = staticmethod(sigmoid)  # D(x) is a probability
 
 
 class NonSaturating(AdversarialLoss):
@@ -85,8 +84,7 @@ class NonSaturating(AdversarialLoss):
         _check_scores(self, s_fake)
         return softplus(-s_fake).mean(), -sigmoid(-s_fake) / len(s_fake)
 
-    def shown(self, s):
-        return sigmoid(s)  # a probability
+    shown = staticmethod(sigmoid)  # D(x) is a probability
 
 
 class LeastSquares(AdversarialLoss):

@@ -29,8 +29,8 @@ class HasParameters:
     buffers = ()  # names of arrays that training changes and no optimizer does: running statistics
 
     def _find(self, kind):
-        """Pairs (name, part) of all parts of a kind, each once, in a fixed order. The name is the way
-        to it, "encoder.W" or "blocks.0.b"; a list called `layers` is left out of it: "0.W"."""
+        """Pairs (name, part) of all parts of a kind, each once, in a fixed order. A name is the way
+        to its part, "encoder.W" or "blocks.0.b", without the word `layers`: "0.W"."""
         seen = set()
 
         def walk(name, thing):
@@ -103,7 +103,7 @@ def load_arrays(own, state):
     for name in own.keys() | state.keys():
         here, there = (getattr(arrays.get(name), "shape", "absent") for arrays in (own, state))
         if here != there:
-            raise ValueError(f"{name} has shape {here} here, {there} in the state to load: build the "
-                             "network with the arguments it was saved with")
+            raise ValueError(f"{name} has shape {here} here, {there} in the state to load: build "
+                             "the network with the arguments it was saved with")
     for name, array in own.items():
         array[...] = to_device(state[name], array_module(array))

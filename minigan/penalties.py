@@ -59,8 +59,9 @@ class _Penalty:
 
 class GradientPenalty(_Penalty):
     """WGAN-GP:  P = weight mean over n of (|g[n]| - target)^2, at random places between real and
-    fake. Called as discriminator_step does, it adds ∂P/∂theta to D's gradients and returns P. rng: a
-    Generator or a seed. BatchNorm in D raises NotImplementedError. Gulrajani et al. 2017, eq. 3."""
+    fake; called as discriminator_step does, it adds ∂P/∂theta to D's gradients and returns P. rng:
+    a Generator or a seed. BatchNorm in D raises NotImplementedError. Gulrajani et al. 2017, eq. 3.
+    """
 
     def __init__(self, weight=10.0, target=1.0, rng=None):
         self.weight, self.target = float(weight), float(target)

@@ -17,9 +17,9 @@ class SpectralNorm(Layer):
     """The wrapped layer with W / sigma in place of W, sigma its largest singular value.
 
     layer: Dense, Conv2D or ConvTranspose2D; its W counts as a matrix (all the rest, outputs).
-    sigma = u^T W v, with u = W v / |W v|, and v = W^T u / |W^T u|, iterated `power_iterations` times
-    in each training forward and held constant on the way back. Source: Miyato et al. 2018, eq. 8
-    to 12."""
+    sigma = u^T W v, with u = W v / |W v|, and v = W^T u / |W^T u|: each training forward iterates v
+    `power_iterations` times, the way back holds it constant. Source: Miyato et al. 2018, eq. 8-12.
+    """
 
     buffers = ("v",)
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from minigan import BatchNorm, Dense, Flatten, LeakyReLU, Reshape, Sequential, Tanh
+from minigan import (
+    Adam, BatchNorm, Dense, Flatten, Layer, LeakyReLU, Parameter, Reshape, Sequential, Tanh)
 from minigan.gradcheck import check_layer
 
 
@@ -81,6 +82,79 @@ def test_zero_grad_removes_even_a_nan():
 def test_parameters_have_names_and_a_fixed_order():
     assert [name for name, _ in network().named_parameters()] == [
         "0.W", "0.b", "1.gamma", "1.beta", "3.0.W", "3.0.b"]
+
+
+class TwoHeads(Layer):
+    """A network that is no chain, with its parts wherever one may put them."""
+
+    def __init__(self, rng):
+        self.trunk = Sequential(Dense(4, 3, rng), BatchNorm(3))
+        self.heads = [Dense(3, 2, rng), (Dense(3, 1, rng), Tanh())]
+        self.by_name = {"style": Dense(2, 2, rng)}
+        self.scales = [Parameter(np.ones(2, np.float32))]
+        self.again = self.trunk  # a second name for the same part
+        self.parent = self       # and one for the whole
+        self.sizes = [4, 3, 2]
+
+    def forward(self, x, train=True):
+        h, trunk = self.trunk.forward(x, train)
+        y, head = self.heads[0].forward(h, train)
+        return y * self.scales[0].value, (trunk, head, y)
+
+    def input_grad(self, dy, cache):
+        trunk, head, _ = cache
+        return self.trunk.input_grad(
+            self.heads[0].input_grad(dy * self.scales[0].value, head), trunk)
+
+    def add_param_grads(self, dy, cache):
+        trunk, head, y = cache
+        self.scales[0].grad += (dy * y).sum(axis=0)
+        self.trunk.add_param_grads(self.heads[0].backward(dy * self.scales[0].value, head), trunk)
+
+
+def test_parts_are_found_in_attributes_lists_tuples_and_dictionaries_each_once():
+    net = TwoHeads(np.random.default_rng(0))
+    assert [name for name, _ in net.named_parameters()] == [
+        "trunk.0.W", "trunk.0.b", "trunk.1.gamma", "trunk.1.beta", "heads.0.W", "heads.0.b",
+        "heads.1.0.W", "heads.1.0.b", "by_name.style.W", "by_name.style.b", "scales.0"]
+    assert [name for name, _ in net.named_layers()][:4] == ["", "trunk", "trunk.0", "trunk.1"]
+    assert net.state_dict().keys() > {"trunk.1.running_mean", "heads.1.0.W", "scales.0"}
+
+
+def test_a_composite_without_a_word_about_its_parts_trains_moves_and_is_saved_whole():
+    net = TwoHeads(np.random.default_rng(0))
+    other = TwoHeads(np.random.default_rng(1))
+    other.load_state_dict(net.state_dict())
+    np.testing.assert_equal(other.state_dict(), net.state_dict())
+    before = net.state_dict()
+    for p in net.parameters():
+        p.grad.fill(1)
+    Adam(net.parameters(), lr=0.1).step()
+    after = net.state_dict()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {name for name, _ in net.named_parameters()}
+    net.zero_grad()
+    assert not any(p.grad.any() for p in net.parameters())
+    assert {array.dtype for array in net.astype(np.float64).state_arrays().values()} == {
+        np.dtype(np.float64)}
+    check_layer(net, np.random.default_rng(2).standard_normal((5, 4)))
+
+
+def test_a_layer_that_occurs_twice_learns_from_both_places_and_counts_once():
+    shared = Dense(3, 3, np.random.default_rng(0))
+    net = Sequential(shared, Tanh(), shared).astype(np.float64)
+    assert [name for name, _ in net.named_parameters()] == ["0.W", "0.b"]
+    check_layer(net, np.random.default_rng(1).standard_normal((5, 3)))
+
+
+def test_what_a_layer_does_not_define_is_said_by_name():
+    class Half(Layer):
+        pass
+
+    for call in (lambda: Half().forward(np.ones(3)), lambda: Half().input_grad(np.ones(3), None),
+                 lambda: Half().tangent(np.ones(3), None)):
+        with pytest.raises(NotImplementedError, match=r"Half\(\) defines no (forward|input_grad|tan)"):
+            call()
 
 
 def test_a_state_goes_round_and_is_a_copy():

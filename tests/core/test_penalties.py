@@ -58,9 +58,9 @@ def grads_of(penalty, net, *args, **kwargs):
 
 
 def by_two_ordinary_passes(net, x, v):
-    """How fast the ordinary gradient d(sum of s)/dtheta changes as x moves along v.
+    """How fast the ordinary gradient ∂(sum of s)/∂theta changes as x moves along v.
 
-    For dP/dtheta = sum of v dg/dtheta, and g = d(sum of s)/dx: the order of d/dtheta and d/dx does
+    For ∂P/∂theta = sum of v ∂g/∂theta, and g = ∂(sum of s)/∂x: the order of ∂/∂theta and ∂/∂x does
     not matter. Nothing of second order is used.
     """
     found, sides = [], []
