@@ -28,7 +28,8 @@ def train(panels):
     """Trains, and draws G's points and D's opinion into the panels, one for each step in SHOWN."""
     rng, loss = np.random.default_rng(0), NonSaturating()
     generator, discriminator = build(rng)
-    adam_g, adam_d = Adam(generator.parameters(), lr=1e-3), Adam(discriminator.parameters(), lr=1e-3)
+    adam_g = Adam(generator.parameters(), lr=1e-3)
+    adam_d = Adam(discriminator.parameters(), lr=1e-3)
     z_shown = rng.standard_normal((1000, 2), np.float32)
     for step in range(STEPS + 1):
         if step in SHOWN:

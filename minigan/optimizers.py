@@ -23,7 +23,7 @@ class Optimizer:
         if len(set(map(id, parameters))) < len(parameters):
             raise ValueError(f"{name} got a parameter twice: pass each one once")
         if not (lr > 0 and weight_decay >= 0):
-            raise ValueError(f"{name} takes lr > 0, weight_decay >= 0, got {lr=}, {weight_decay=}")
+            raise ValueError(f"{name} takes lr > 0 and weight_decay >= 0, got {lr}, {weight_decay}")
         self.parameters = list(parameters)
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps, self.state = 0, {}

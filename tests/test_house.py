@@ -1,4 +1,4 @@
-"""The rules of the house: three rooms, imports in one direction, nothing that a file should not need."""
+"""The rules of the house: three rooms, and imports that point one way."""
 import ast
 import re
 import subprocess

@@ -175,8 +175,8 @@ def names_that_minigan_uses():
     """Functions of xp, as "lib.stride_tricks.as_strided", and attributes of arrays."""
     functions, attributes = set(), {"get", "base"}
     folder = Path(minigan.__file__).parent
-    on_device = [*folder.glob("*.py"), folder / "workshop/moving_average.py", folder / "workshop/run.py"]
-    for path in on_device:
+    workshop = folder / "workshop"
+    for path in [*folder.glob("*.py"), workshop / "moving_average.py", workshop / "run.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
                 text, owner = ast.unparse(node), ast.unparse(node.value)

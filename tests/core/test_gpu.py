@@ -348,7 +348,7 @@ def test_the_example_tries_itself_out_on_a_gpu(gpu, example, capsys):
 def test_the_benchmark_runs_on_a_gpu(gpu, tmp_path):
     pytest.importorskip("resource", reason="the benchmark runs on Unix")
     root = Path(__file__).parents[2]
-    words = [sys.executable, root / "examples" / "benchmark" / "steps.py", "--backend", "cupy", "--rounds",
+    words = [sys.executable, root / "examples/benchmark/steps.py", "--backend", "cupy", "--rounds",
              "1", "--workloads", "W1", "--batch-sizes", "16"]
     done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)},
                           capture_output=True, text=True, timeout=300)

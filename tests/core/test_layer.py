@@ -153,7 +153,7 @@ def test_what_a_layer_does_not_define_is_said_by_name():
 
     for call in (lambda: Half().forward(np.ones(3)), lambda: Half().input_grad(np.ones(3), None),
                  lambda: Half().tangent(np.ones(3), None)):
-        with pytest.raises(NotImplementedError, match=r"Half\(\) defines no (forward|input_grad|tan)"):
+        with pytest.raises(NotImplementedError, match=r"Half\(\) defines no (forw|inp|tan)"):
             call()
 
 

@@ -25,7 +25,7 @@ import mnist_gan  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    """No network, no MNIST of this machine, 100 built-in digits instead of 60000, small networks."""
+    """No network, no MNIST of this machine, 100 built-in digits, not 60000, small networks."""
     monkeypatch.setattr(data, "draw_digits", lambda count, rng: draw_digits(100, rng))
     monkeypatch.setitem(mnist_gan.CLASSICAL["mlp"], "latent_dim", 5)
     for recipe in (mnist_gan.CLASSICAL, mnist_gan.TUNED):
@@ -195,7 +195,8 @@ def test_the_log_shows_the_distance_and_the_length_of_the_gradient_and_begins_wi
     assert re.search(r"D loss .*, G loss .*, distance .*, \|dD/dx\| \d", err)
     assert re.search(r"^distance: .*\n\|dD/dx\|: ", out, re.MULTILINE) and "D(x):" not in out
     run("--steps", 1, "--out", "b")
-    assert re.search(r"^D\(x\), D\(G\(z\)\): .*\n\|dD/dx\|: ", capsys.readouterr().out, re.MULTILINE)
+    out = capsys.readouterr().out
+    assert re.search(r"^D\(x\), D\(G\(z\)\): .*\n\|dD/dx\|: ", out, re.MULTILINE)
 
 
 def test_both_networks_learn_with_the_learning_rate_of_the_recipe(monkeypatch):
@@ -327,9 +328,9 @@ def test_auto_falls_back_loudly_and_mnist_never(capsys):
     assert load("a/checkpoint.npz")["arguments"]["data"] == "digits"
     with pytest.raises(SystemExit, match="error: .* could not be downloaded"):
         run("--steps", 1, "--out", "b", data="mnist")
-    for data in ("mnist", "auto"):  # a place that the user named is never passed over
+    for which in ("mnist", "auto"):  # a place that the user named is never passed over
         with pytest.raises(SystemExit, match="error: neither .* is in nowhere"):
-            run("--data-dir", "nowhere", "--out", "b", data=data)
+            run("--data-dir", "nowhere", "--out", "b", data=which)
 
 
 def test_digits_never_download(monkeypatch):

@@ -54,7 +54,8 @@ def test_the_path_of_the_gradient_is_the_one_in_train():
 def test_files_and_pictures_that_are_named_exist(text, folder):
     for name in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (folder / name).exists(), name
-    for name in re.findall(r"`((?:examples|minigan|tests)/[^`* ]*)`|python (examples/[\w/]+\.py)", text):
+    path = r"`((?:examples|minigan|tests)/[^`* ]*)`|python (examples/[\w/]+\.py)"
+    for name in re.findall(path, text):
         assert (ROOT / "".join(name)).exists(), name
     for name in re.findall(r"`(\w+\.py)`", text):
         places = [ROOT / "minigan", ROOT / "examples", ROOT / "examples" / "gradients"]
