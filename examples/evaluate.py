@@ -22,8 +22,8 @@ import numpy as np
 from minigan import (
     Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cross_entropy_with_logits)
 from minigan.workshop import (
-    cache_folder, class_histogram, frechet_distance, generate, image_grid, keep_freed_memory, load,
-    load_mnist, one_line_errors, parzen_log_likelihood, save, to_float, whole_file)
+    cache_folder, frechet_distance, generate, image_grid, keep_freed_memory, load, load_mnist,
+    one_line_errors, parzen_log_likelihood, save, to_float, whole_file)
 
 COUNT = 10000
 
@@ -99,12 +99,19 @@ class Judge:
     def numbers(self, images):
         """A row of the table, by the names of ROW, and the probabilities."""
         features, p = self.look(images)
-        shares, entropy = class_histogram(p.argmax(axis=1))
+        shares = class_shares(p)
+        some = shares[shares > 0]
         parzen, error, _ = parzen_log_likelihood(images, self.x_train[-1000:], self.x_test)
-        return {"distance": frechet_distance(features, self.features_test), "entropy": entropy,
+        return {"distance": frechet_distance(features, self.features_test),
+                "entropy": abs(float((some * np.log(some)).sum())),
                 "least": 100 * float(shares.min()), "most": 100 * float(shares.max()),
                 "sure": 100 * float((p.max(axis=1) >= 0.9).mean()),
                 "parzen": parzen, "error": error}, p
+
+
+def class_shares(p):
+    """The share of each digit, (10,), among images of which the classifier says p (N, 10)."""
+    return np.bincount(p.argmax(axis=1), minlength=10) / len(p)
 
 
 def draw_picture(path, images, p):
@@ -120,7 +127,7 @@ def draw_picture(path, images, p):
         axes.set_title(title)
         axes.axis("off")
     axes = figure.axes[3]
-    axes.bar(range(10), 100 * class_histogram(p.argmax(axis=1))[0])
+    axes.bar(range(10), 100 * class_shares(p))
     axes.axhline(10, color="black", linewidth=0.5)
     axes.set_title("percent of each class")
     axes.set_xticks(range(10))

@@ -2,18 +2,14 @@
 
 The core (minigan/*.py) imports nothing of this."""
 from minigan.workshop.checkpoint import load, save
-from minigan.workshop.command import at_least, one_line_errors, require
+from minigan.workshop.command import at_least, keep_freed_memory, one_line_errors, require
 from minigan.workshop.data import (
     batches, cache_folder, load_mnist, read_idx, to_float, training_images)
 from minigan.workshop.digits import draw_digits
 from minigan.workshop.files import whole_file, writable_folder
-from minigan.workshop.memory import keep_freed_memory
-from minigan.workshop.metrics import (
-    class_histogram, count_modes, frechet_distance, parzen_log_likelihood)
+from minigan.workshop.metrics import count_modes, frechet_distance, parzen_log_likelihood
 from minigan.workshop.moving_average import MovingAverage
-from minigan.workshop.pictures import (
-    image_grid, save_animation, save_curves, save_grid)
+from minigan.workshop.pictures import image_grid, save_animation, save_curves, save_grid
 from minigan.workshop.run import Run, load_run
-from minigan.workshop.samples import (
-    draw_images, draw_noise, generate, load_generator, save_samples)
+from minigan.workshop.samples import draw_images, draw_noise, generate, load_generator, save_samples
 from minigan.workshop.toy import draw_points, ring

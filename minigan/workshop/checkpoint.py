@@ -13,7 +13,6 @@ from minigan.workshop.files import whole_file
 
 def save(path, state):
     """Writes a dictionary of dictionaries, arrays (NumPy or CuPy) and JSON values, atomically.
-
     Raises ValueError if a key is no string or has a slash, or if an array holds Python objects."""
     arrays = {}
 
@@ -21,16 +20,13 @@ def save(path, state):
         plain = {}
         for key, value in node.items():
             if not isinstance(key, str) or "/" in key:
-                raise ValueError(f"a checkpoint's keys are strings without /, got {key!r}: "
-                                 "rename it")
-            name = f"{path}/{key}"
+                raise ValueError(f"checkpoint keys are strings without /, got {key!r}: rename it")
             if isinstance(value, dict):
-                plain[key] = take_arrays(value, name)
+                plain[key] = take_arrays(value, f"{path}/{key}")
             elif hasattr(value, "dtype"):
                 if value.dtype.hasobject:
-                    raise ValueError(f"{key} is an array of Python objects, which only pickle "
-                                     "could save: make it one of numbers")
-                arrays[name] = to_host(value)
+                    raise ValueError(f"{key} is an array of Python objects: make it one of numbers")
+                arrays[f"{path}/{key}"] = to_host(value)
             else:
                 plain[key] = value
         return plain
@@ -41,10 +37,8 @@ def save(path, state):
 
 
 def load(path):
-    """Returns the dictionary that `save` wrote, with NumPy arrays.
-
-    Raises FileNotFoundError if there is no such file, ValueError if it is not a whole checkpoint.
-    """
+    """Returns the dictionary that `save` wrote, with NumPy arrays. Raises FileNotFoundError if
+    there is no such file, ValueError if it is no whole checkpoint."""
     try:
         with np.load(path, allow_pickle=False) as file:
             state = dict(json.loads(str(file["json"])))

@@ -1,16 +1,16 @@
 """MNIST as arrays, and the batches a GAN is trained on.
 
-No file is believed, wherever it comes from: each is held against its SHA-256 before it is used,
-and a download is checked before it takes its place in the cache."""
+No file is believed, nor a download put into the cache, before its SHA-256 is found to be right."""
 import gzip
 import hashlib
 import io
 import math
 import os
 import sys
-import time
+import threading
 import urllib.request
 import zlib
+from concurrent.futures import Future, wait
 from http.client import HTTPException
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SHA256 = {  # of the decompressed files, since every mirror packs its .gz differ
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-LARGEST = 47040016  # bytes of the largest of these: no more is ever downloaded or decompressed
+LARGEST = 47040016  # bytes of the largest of these: no more is downloaded or unpacked
 SILENCE = 10  # seconds without a byte after which a mirror is given up,
 DEADLINE = 300  # and seconds for one file, since a mirror that trickles is never silent
 
@@ -36,11 +36,10 @@ def load_mnist(directory=None, split="train"):
     """Returns images, uint8 (N, 28, 28), and labels, uint8 (N,): N = 60000, or 10000 for "test".
 
     The files, .gz or not, come from `directory` (or MNIST/raw below it, as torchvision has it), or
-    else from $MINIGAN_DATA. If you name neither, they come from $XDG_CACHE_HOME/minigan or
-    ~/.cache/minigan, and those that are missing there are downloaded into it.
-    Raises ValueError for another split and for a damaged file, which is left for you to delete;
-    FileNotFoundError if a place that you named lacks a file; ConnectionError if all mirrors fail.
-    Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (CC BY-SA 3.0)."""
+    else from $MINIGAN_DATA. If you name neither, they come from the cache, and are downloaded into
+    it if need be. Raises ValueError for another split and for a damaged file, which is left for you
+    to delete; FileNotFoundError if a place that you named lacks a file; ConnectionError if all
+    mirrors fail. Source: LeCun, Cortes, Burges, "The MNIST database ..." (CC BY-SA 3.0)."""
     prefix = {"train": "train", "test": "t10k"}.get(split)
     if prefix is None:
         raise ValueError(f"load_mnist takes split='train' or split='test', got {split!r}")
@@ -52,8 +51,7 @@ def training_images(data, directory=None, count=60000, seed=0):
     """Images to train on, uint8 (N, 28, 28), and which they are, "mnist" or "digits"; says so.
 
     data: "mnist", or "digits": `count` digits drawn by a program; or "auto": MNIST, if it is there
-    or can be downloaded, else digits. A directory that is named has to hold it.
-    Raises what load_mnist raises."""
+    or can be downloaded, else digits. Raises what load_mnist raises."""
     if data != "digits":
         try:
             images, _ = load_mnist(directory)
@@ -70,24 +68,20 @@ def training_images(data, directory=None, count=60000, seed=0):
 def batches(images, batch_size, rng, skip=0):
     """Generates one epoch of images, uint8 (N, H, W): float32 (batch_size, H, W, 1) in [-1, 1].
 
-    The order is one permutation, drawn during this very call from the numpy Generator `rng`; the
-    N % batch_size images at its end are left out. A resumed run hands in rng as it was at the start
-    of the epoch, and as `skip` the number of batches that it has seen.
+    The order is one permutation, drawn at once from the numpy Generator `rng`; the N % batch_size
+    images at its end are left out. skip: how many batches a resumed run has already seen.
     Raises ValueError unless 1 <= batch_size <= N and 0 <= skip <= N // batch_size."""
     if not 1 <= batch_size <= len(images):
         raise ValueError(f"batch_size must be 1 to {len(images)}, the images, got {batch_size}")
     count = len(images) // batch_size
     if not 0 <= skip <= count:
         raise ValueError(f"skip must be 0 to {count}, the batches of an epoch, got {skip}")
-    order = rng.permutation(len(images))
-    starts = range(skip * batch_size, count * batch_size, batch_size)
-    return (to_float(images[order[start:start + batch_size]]) for start in starts)
+    order = rng.permutation(len(images))[:count * batch_size].reshape(count, batch_size)
+    return (to_float(images[some]) for some in order[skip:])
 
 
 def to_float(images):
-    """x = images / 127.5 - 1: uint8 (N, H, W) to float32 (N, H, W, 1) in [-1, 1], tanh's range.
-
-    Raises ValueError for another dtype or number of axes."""
+    """images / 127.5 - 1: uint8 (N, H, W), else ValueError, to float32 (N, H, W, 1) in [-1, 1]."""
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError("to_float takes uint8 images of shape (N, H, W), "
                          f"got {images.dtype} of shape {images.shape}")
@@ -97,11 +91,11 @@ def to_float(images):
 def read_idx(path, sha256=None):
     """Reads any IDX file of unsigned bytes, .gz or not: a uint8 array of the shape that it states.
 
-    Format: 00 00 08, the number of axes, the length of each as a big-endian uint32, the elements
-    (http://yann.lecun.com/exdb/mnist/).
+    Format: 00 00 08, the number of axes, the length of each as a big-endian uint32, the elements.
     Raises ValueError if the file is damaged, or its decompressed bytes have another SHA-256."""
     try:
-        return _decode(Path(path).read_bytes(), sha256)
+        raw = Path(path).read_bytes()
+        return _decode(raw, sha256, most=1032 * len(raw))  # which is the most that a .gz can hold
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}; delete it and download it again") from None
 
@@ -118,24 +112,41 @@ def _load(directory, name):
         if path.is_file():
             return read_idx(path, SHA256[name])
     if named:
-        raise FileNotFoundError(f"neither {name} nor {name}.gz is in {folder}: put the four MNIST "
-                                "files there, or give neither a directory nor $MINIGAN_DATA, and "
-                                "they are downloaded")
-    return _download(folder / f"{name}.gz", SHA256[name])
-
-
-def _decode(raw, sha256):
-    content = raw
-    if raw[:2] == b"\x1f\x8b":  # the name would not tell: browsers unpack a .gz and leave its name
+        raise FileNotFoundError(
+            f"neither {name} nor {name}.gz is in {folder}: put the four MNIST files there, or give "
+            "neither a directory nor $MINIGAN_DATA, and they are downloaded")
+    failures = ""
+    for mirror in MIRRORS:
+        url = f"{mirror}{name}.gz"
         try:
-            content = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(LARGEST + 1 if sha256 else -1)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"expected a whole gzip file, found a broken one ({error})") from None
-    if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise ValueError(f"expected 00 00 08, as IDX files begin, found {content[:4]!r}")
-    start = 4 + 4 * content[3]
-    shape = [int.from_bytes(content[i:i + 4], "big") for i in range(4, start, 4)]
-    expected = start + math.prod(shape)
+            raw = _fetch(url)
+            array = _decode(raw, SHA256[name], LARGEST)
+            with whole_file(folder / f"{name}.gz") as part:
+                part.write_bytes(raw)
+            return array
+        except (OSError, HTTPException, ValueError) as error:
+            failures += f"  {url}: {error}\n"
+    raise ConnectionError(f"{name}.gz could not be downloaded:\n{failures}Put MNIST's four files "
+                          f"into {folder}, or name their place to load_mnist or $MINIGAN_DATA")
+
+
+def _decode(raw, sha256, most):
+    """The array in an IDX file. Of a .gz, only the bytes that its header states, and no more than
+    `most`, are unpacked, and one more, to see that it is too many."""
+    file = io.BytesIO(raw)
+    if raw[:2] == b"\x1f\x8b":  # the name would not tell: browsers unpack a .gz and leave its name
+        file = gzip.open(file)
+    try:
+        content = file.read(4)
+        if len(content) < 4 or content[:3] != b"\0\0\x08":
+            raise ValueError(f"expected 00 00 08, as IDX files begin, found {content!r}")
+        start = 4 + 4 * content[3]
+        content += file.read(start - 4)
+        shape = [int.from_bytes(content[i:i + 4], "big") for i in range(4, start, 4)]
+        expected = start + math.prod(shape)
+        content += file.read(min(expected, most) + 1 - start)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"expected a whole gzip file, found a broken one ({error})") from None
     if len(content) != expected:
         raise ValueError(f"expected {expected} bytes for its shape {shape}, found {len(content)}")
     if sha256 and (found := hashlib.sha256(content).hexdigest()) != sha256:
@@ -143,34 +154,21 @@ def _decode(raw, sha256):
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
 
 
-def _download(path, sha256):
-    failures = ""
-    for mirror in MIRRORS:
-        try:
-            raw = _fetch(mirror + path.name)
-            array = _decode(raw, sha256)
-            with whole_file(path) as part:
-                part.write_bytes(raw)
-            return array
-        except (OSError, HTTPException, ValueError) as error:
-            failures += f"  {mirror}{path.name}: {error}\n"
-    raise ConnectionError(f"{path.name} could not be downloaded:\n{failures}Put MNIST's four files "
-                          f"into {path.parent}, or name their place to load_mnist or $MINIGAN_DATA")
-
-
 def _fetch(url):
+    """The bytes at url, but LARGEST + 1 at most. A thread waits for them, and is left to itself
+    after DEADLINE, since a server that trickles, be it only its header, never times out."""
+    print("download", url, file=sys.stderr)
     request = urllib.request.Request(url, headers={"User-Agent": "minigan"})  # Python's gets 403s
-    raw = bytearray()
-    start = time.monotonic()
-    try:
-        print(url, end="", file=sys.stderr, flush=True)
-        with urllib.request.urlopen(request, timeout=SILENCE) as response:
-            while chunk := response.read1(2**16):  # read would wait, past DEADLINE, for all 2**16
-                raw += chunk
-                seconds = time.monotonic() - start
-                print(f"\r{url} {len(raw) / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
-                if len(raw) > LARGEST or seconds > DEADLINE:
-                    raise TimeoutError(f"no end after {len(raw)} bytes in {seconds:.0f} s")
-    finally:
-        print(file=sys.stderr)
-    return bytes(raw)
+    answer = Future()
+
+    def ask():
+        try:
+            with urllib.request.urlopen(request, timeout=SILENCE) as response:
+                answer.set_result(response.read(LARGEST + 1))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    if not wait([answer], DEADLINE).done:
+        raise TimeoutError(f"no end after {DEADLINE} s")
+    return answer.result()

@@ -9,9 +9,7 @@ from pathlib import Path
 @contextmanager
 def whole_file(path):
     """`with whole_file(path) as part:` write to the path `part`; it becomes `path` if all is well.
-
-    Until then, and if an exception leaves the block, an older file `path` stays as it was. Missing
-    folders are created."""
+    Until then, and after an exception, an older file stays as it was. Creates missing folders."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
@@ -30,5 +28,5 @@ def writable_folder(path):
         Path(path).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
-        raise OSError(f"no file can be written in the folder {path} ({error}): choose another "
-                      "one") from error
+        raise OSError(
+            f"no file can be written in the folder {path} ({error}): choose another one") from error

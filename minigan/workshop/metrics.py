@@ -1,4 +1,4 @@
-"""How good are generated images? Four numbers, and what each of them cannot tell.
+"""How good are generated images? Three numbers, and what each of them cannot tell.
 
 All take NumPy arrays (`to_host` fetches them from a GPU) and compute in float64."""
 import math
@@ -9,39 +9,23 @@ import numpy as np
 def frechet_distance(features_a, features_b):
     """|mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)) -> float, from 0.
 
-    features: (N, F), N > F, what a classifier's last hidden layer says of two sets of images. It is
-    the distance between two Gaussians with the means and covariances of the two sets. The scale is
-    the classifier's own: figures of different classifiers, or of different N, cannot be compared.
-    It cannot tell whether images are copies of the training set, nor which digits are malformed.
-    Source: Heusel et al. 2017, eq. 6."""
-    (mean_a, cov_a), (mean_b, cov_b) = (_mean_and_covariance(f) for f in (features_a, features_b))
+    features: (N, F), N > F, what a classifier's last hidden layer says of two sets of images. Two
+    Gaussians with the means and covariances of the sets are this far apart. The scale is that of
+    the classifier: compare no figures of different ones, or of different N. It cannot tell copies
+    of the training set, nor which digits are malformed. Source: Heusel et al. 2017, eq. 6."""
+    means, covs = [], []
+    for features in (features_a, features_b):
+        if features.ndim != 2 or len(features) <= features.shape[1]:
+            raise ValueError("frechet_distance takes features (N, F) with N > F, got "
+                             f"{tuple(features.shape)}: use more images")
+        means.append(features.mean(axis=0, dtype=np.float64))
+        covs.append(np.atleast_2d(np.cov(features, rowvar=False, dtype=np.float64)))
     # The eigenvalues of cov_a cov_b are those of the symmetric matrix root_a cov_b root_a.
-    values, vectors = np.linalg.eigh(cov_a)
+    values, vectors = np.linalg.eigh(covs[0])
     root_a = vectors * values.clip(0) ** 0.5 @ vectors.T
-    root_trace = (np.linalg.eigvalsh(root_a @ cov_b @ root_a).clip(0) ** 0.5).sum()
-    distance = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a + cov_b) - 2 * root_trace
+    root_trace = (np.linalg.eigvalsh(root_a @ covs[1] @ root_a).clip(0) ** 0.5).sum()
+    distance = ((means[0] - means[1]) ** 2).sum() + np.trace(covs[0] + covs[1]) - 2 * root_trace
     return max(0.0, float(distance))  # rounding may leave -1e-12
-
-
-def _mean_and_covariance(features):
-    if features.ndim != 2 or len(features) <= features.shape[1]:
-        raise ValueError("frechet_distance takes features (N, F) with N > F, got "
-                         f"{tuple(features.shape)}: use more images")
-    features = features.astype(np.float64)
-    return features.mean(axis=0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:])
-
-
-def class_histogram(labels, classes=10):
-    """The share of each class among labels (N,), integers in [0, classes) -> (classes,), and its
-    entropy -sum p log p, between 0 (one class only) and log(classes) (all alike).
-
-    Labels are a classifier's opinion, so it cannot tell whether the images look like their class;
-    within a class all images may be the same one."""
-    shares = np.bincount(labels, minlength=classes) / len(labels)
-    if len(shares) > classes:
-        raise ValueError(f"class_histogram takes labels below {classes}, got {max(labels)}")
-    some = shares[shares > 0]
-    return shares, abs(float((some * np.log(some)).sum()))
 
 
 def parzen_log_likelihood(samples, validation, test, sigmas=tuple(np.logspace(-1, 0, 10))):
@@ -55,30 +39,23 @@ def parzen_log_likelihood(samples, validation, test, sigmas=tuple(np.logspace(-1
     10,000 samples, all test images; they report 225 +- 2 on MNIST, and real training images in
     place of samples give 243. It cannot tell sharp images from blurred ones, and in 784 dimensions
     it is a poor estimate of the likelihood (Theis et al. 2016): for comparison with that paper."""
-    sigmas, samples = [float(sigma) for sigma in sigmas], _rows(samples)
-    sigma = sigmas[_parzen(_rows(validation), samples, sigmas).mean(axis=1).argmax()]
-    log_p, = _parzen(_rows(test), samples, [sigma])
-    return float(log_p.mean()), float(log_p.std() / math.sqrt(len(log_p))), sigma
+    samples, validation, test = (
+        x.reshape(len(x), -1).astype(np.float64) for x in (samples, validation, test))
+    sigma = max(sigmas, key=lambda sigma: _parzen(validation, samples, sigma).mean())
+    log_p = _parzen(test, samples, sigma)
+    return float(log_p.mean()), float(log_p.std() / math.sqrt(len(log_p))), float(sigma)
 
 
-def _rows(images):
-    return images.reshape(len(images), -1).astype(np.float64)
-
-
-def _parzen(x, samples, sigmas):
-    """log mean over samples of N(x; sample, sigma^2 I), for each sigma and row of x -> (S, N)."""
-    log_p = np.empty((len(sigmas), len(x)))
+def _parzen(x, samples, sigma):
+    """log mean over samples of N(x; sample, sigma^2 I), for each row of x -> (N,)."""
+    log_means = []
     squares = (samples * samples).sum(axis=1)
-    for part in (slice(i, i + 500) for i in range(0, len(x), 500)):  # some at a time
-        rows = x[part]
+    for rows in np.split(x, range(500, len(x), 500)):  # some at a time
         distances = (rows * rows).sum(axis=1)[:, None] + squares - 2 * rows @ samples.T
-        for log_p_sigma, sigma in zip(log_p, sigmas):
-            exponents = distances / (-2 * sigma * sigma)
-            largest = exponents.max(axis=1)  # taken out, so that no exp underflows to 0 everywhere
-            log_p_sigma[part] = (largest
-                                 + np.log(np.exp(exponents - largest[:, None]).mean(axis=1))
-                                 - x.shape[1] * math.log(sigma * math.sqrt(2 * math.pi)))
-    return log_p
+        exponents = distances / (-2 * sigma * sigma)
+        largest = exponents.max(axis=1)  # taken out, so that no exp underflows to 0 everywhere
+        log_means.append(largest + np.log(np.exp(exponents - largest[:, None]).mean(axis=1)))
+    return np.concatenate(log_means) - x.shape[1] * math.log(sigma * math.sqrt(2 * math.pi))
 
 
 def count_modes(samples, centers, std):

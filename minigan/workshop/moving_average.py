@@ -8,8 +8,7 @@ class MovingAverage:
     network: a copy of the given network that holds the averages: call it to generate. update() is
     called after each step of the optimizer. 0 <= decay < 1; 1 / (1 - decay) is about how many steps
     are averaged, but not more than a tenth of all that were made: the start is soon forgotten.
-    Source: Yazici et al. 2019; Karras et al. 2018; the tenth much as in
-    TensorFlow's ExponentialMovingAverage."""
+    Source: Yazici et al. 2019; the tenth much as in TensorFlow's ExponentialMovingAverage."""
 
     def __init__(self, network, decay=0.995):
         if not 0 <= decay < 1:
@@ -31,7 +30,6 @@ class MovingAverage:
         return {"steps": self.steps, **self.network.state_dict()}
 
     def load_state_dict(self, state):
-        """Copies in what state_dict gave. Raises ValueError, with nothing changed, if it differs.
-        """
+        """Copies in what state_dict gave; ValueError, with nothing changed, if it does not fit."""
         self.network.load_state_dict({name: state[name] for name in state.keys() - {"steps"}})
         self.steps = int(state["steps"])

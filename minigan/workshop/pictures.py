@@ -1,9 +1,6 @@
 """Pictures of a training: grids of samples, curves of its log, an animation of its grids.
 
-Images are float (N, H, W) in [0, 1]. matplotlib draws, and is imported only when a picture is made.
-Each file is written whole or not at all."""
-import math
-
+Images are float (N, H, W) in [0, 1]. matplotlib, which draws, is imported only if need be."""
 import numpy as np
 
 from minigan.workshop.files import whole_file
@@ -12,16 +9,13 @@ from minigan.workshop.files import whole_file
 def image_grid(images, columns=8, gap=2):
     """Lays images (N, H, W) row by row into one array, with a grey gap between them."""
     if images.ndim != 3 or not images.size:
-        raise ValueError("image_grid takes one or more images, of shape (N, H, W), "
-                         f"got shape {images.shape}")
-    count, height, width = images.shape
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    cells = np.full((rows * columns, height + gap, width + gap), 0.25)
-    cells[:count, :height, :width] = images
-    grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
-    grid = grid.reshape(rows * (height + gap), columns * (width + gap))
-    return grid[:rows * (height + gap) - gap, :columns * (width + gap) - gap]
+        raise ValueError(f"image_grid takes one or more images (N, H, W), got shape {images.shape}")
+    columns = min(columns, len(images))
+    padding = (0, -len(images) % columns), (0, gap), (0, gap)  # fills the last row; then the gaps
+    cells = np.pad(images.astype(float), padding, constant_values=0.25)
+    rows = cells.reshape(-1, columns, *cells.shape[1:]).swapaxes(1, 2)  # (rows, H, columns, W)
+    grid = rows.reshape(rows.shape[0] * rows.shape[1], -1)
+    return grid[:len(grid) - gap, :grid.shape[1] - gap]
 
 
 def save_grid(path, images, columns=8, zoom=3):
@@ -34,16 +28,13 @@ def save_grid(path, images, columns=8, zoom=3):
 
 def save_curves(path, history, columns, steps_per_epoch):
     """Writes draw_curves(history, columns, steps_per_epoch) as a PNG."""
-    figure = draw_curves(history, columns, steps_per_epoch)
     with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=120)
+        draw_curves(history, columns, steps_per_epoch).savefig(part, format="png", dpi=120)
 
 
 def draw_curves(history, columns, steps_per_epoch):
-    """Draws history, (steps, columns), against epochs: what is called a loss above, the rest below.
-
-    Pale lines are single steps, strong ones running means over a hundredth of the run.
-    Returns a matplotlib Figure."""
+    """A Figure of history, (steps, columns), against epochs: the losses above, the rest below.
+    Pale lines are single steps, strong ones running means over a hundredth of the run."""
     from matplotlib.figure import Figure
     history = np.asarray(history)
     figure = Figure(figsize=(8, 6), layout="constrained")
@@ -64,8 +55,7 @@ def draw_curves(history, columns, steps_per_epoch):
 
 
 def save_animation(path, pictures, seconds_per_picture=0.4):
-    """Shows the PNG files `pictures`, all of one size, one after another as a GIF, the last one
-    five times as long."""
+    """Makes PNG files of one size into a GIF, which shows the last one five times as long."""
     from PIL import Image  # which matplotlib needs, so it is there
     frames = [Image.open(picture).convert("L") for picture in pictures]
     if not frames:

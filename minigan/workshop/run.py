@@ -27,9 +27,7 @@ class Run:
 
     def __init__(self, folder, parts, arguments, columns):
         self.checkpoint = Path(folder) / "checkpoint.npz"
-        self.parts = parts
-        self.arguments = arguments
-        self.columns = columns
+        self.parts, self.arguments, self.columns = parts, arguments, columns
         self.steps = 0
         self.history = []  # a row of `columns` for each step
         self._unseen = []  # the newest of these rows, still on the device
@@ -38,17 +36,12 @@ class Run:
     def epochs(self, images, batch_size, epochs, steps=None, seed=0):
         """Generates the numbers, from 1, of the epochs still to come, until `epochs` epochs or
         `steps` steps are done in all. Ctrl-C ends it too, after the step and its checkpoint.
-
         images: uint8 (N, H, W). Raises ValueError unless 1 <= batch_size <= N."""
         if not 1 <= batch_size <= len(images):
             raise ValueError(f"a batch takes 1 to {len(images)} images, which is all there are, "
                              f"got a batch size of {batch_size}: choose a smaller one")
-        self._images, self._batch_size, self._seed = images, batch_size, seed
         self.steps_per_epoch = len(images) // batch_size
-        self._end = epochs * self.steps_per_epoch
-        if steps is not None:
-            self._end = min(self._end, steps)
-        self._title = f"/{epochs}"
+        self._end = min(epochs * self.steps_per_epoch, math.inf if steps is None else steps)
 
         def interrupt(*_):
             self.interrupted = True
@@ -57,7 +50,12 @@ class Run:
         before = signal.signal(signal.SIGINT, interrupt) if handles else None
         try:
             while self.steps < self._end and not self.interrupted:
-                yield self.steps // self.steps_per_epoch + 1
+                epoch, done = divmod(self.steps, self.steps_per_epoch)
+                # From 1, since [seed, 0] gives the stream of seed, which may have drawn the images.
+                order_rng = np.random.default_rng([seed, epoch + 1])
+                self._batches = batches(images, batch_size, order_rng, skip=done)
+                self._bar = {"desc": f"epoch {epoch + 1}/{epochs}", "initial": done}
+                yield epoch + 1
         finally:
             if handles:
                 signal.signal(signal.SIGINT, before)
@@ -71,24 +69,16 @@ class Run:
         """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
         progress bar, and then writes the checkpoint."""
         from tqdm import tqdm
-        epoch, done = divmod(self.steps, self.steps_per_epoch)
-        # From 1, since [seed, 0] gives the stream of seed, which may have drawn the images.
-        order_rng = np.random.default_rng([self._seed, epoch + 1])
-        with tqdm(desc=f"epoch {epoch + 1}{self._title}", unit="step",
-                  initial=done, total=self.steps_per_epoch) as bar:
-            for x_real in batches(self._images, self._batch_size, order_rng, skip=done):
+        with tqdm(**self._bar, total=self.steps_per_epoch, unit="step") as bar:
+            for x_real in self._batches:
                 yield x_real
                 self.steps += 1
-                stopping = self.interrupted or self.steps == self._end
-                if stopping or self.steps % 20 == 0:  # to look at a GPU's numbers is to wait for it
+                if self.steps % 20 == 0:  # to look at a GPU's numbers is to wait for it
                     bar.set_postfix_str(self.look(), refresh=False)
                 bar.update()
-                if stopping:
+                if self.interrupted or self.steps == self._end:
                     break
             bar.set_postfix_str(self.look())
-        self._save()
-
-    def _save(self):
         state = self.state_dict()
         for name in self.parts:  # the losses look fine if it was the very last update that diverged
             for key, value in state[name].items():
@@ -100,14 +90,13 @@ class Run:
         """Notes one step's numbers, in the order of `columns`, without waiting for a GPU. None: it
         was not looked at, and counts as in the step before."""
         if len(values) != len(self.columns):
-            raise ValueError(f"log takes {len(self.columns)} numbers, {', '.join(self.columns)}; "
-                             f"got {len(values)}")
+            raise ValueError(f"log takes {len(self.columns)} numbers, "
+                             f"{', '.join(self.columns)}; got {len(values)}")
         self._unseen.append(values)
 
     def look(self):
-        """The mean of the last hundred steps, as text: "D loss 0.693, ...".
-
-        Raises FloatingPointError if a number since the last look is not finite."""
+        """The mean of the last hundred steps, as text: "D loss 0.693, ...". Raises
+        FloatingPointError if a number since the last look is not finite."""
         for values in self._unseen:
             self.history.append([self.history[-1][column] if value is None else float(value)
                                  for column, value in enumerate(values)])
@@ -133,8 +122,7 @@ class Run:
         """Puts back what state_dict gave. Raises ValueError if a part is absent or does not fit."""
         absent = [name for name in (*self.parts, "history", "step") if name not in state]
         if absent:
-            raise ValueError(f"the checkpoint lacks {', '.join(absent)}: it is not one of this "
-                             "program")
+            raise ValueError(f"the checkpoint lacks {', '.join(absent)}: it is not one of this run")
         for name, part in self.parts.items():
             if isinstance(part, np.random.Generator):
                 part.bit_generator.state = state[name]
@@ -144,12 +132,11 @@ class Run:
 
 
 def load_run(path, complete, given, free=()):
-    """What a training goes on from: the state in its checkpoint, and all its arguments {name: value}.
+    """What a training goes on from: the state in its checkpoint, and all its arguments, by name.
 
-    complete makes of some arguments all of them, by its defaults, and raises ValueError if they do
-    not fit together. given: those of this call, which prevail; but only those in `free` may differ
-    from what was saved. Raises ValueError, too, if the checkpoint remembers other arguments than
-    this program has, or none."""
+    complete: makes of some arguments all of them, or raises ValueError if they do not fit together.
+    given: those of this call; they prevail, but only those in `free` may differ from what was
+    saved. Raises ValueError, too, if the checkpoint is not one of this program."""
     saved = load(path)
     arguments = saved.get("arguments")
     if not isinstance(arguments, dict):
@@ -160,8 +147,8 @@ def load_run(path, complete, given, free=()):
         raise ValueError(f"{path}: {error}") from None
     for name in arguments.keys() - before.keys():
         if arguments[name] is not None:
-            raise ValueError(f"{path} was trained with {name} {arguments[name]}, which this program "
-                             "does not have: go on with the version that it was trained with")
+            raise ValueError(f"{path} was trained with {name} {arguments[name]}, which this program"
+                             " does not have: go on with the version that it was trained with")
     for name, now in given.items():
         if name in before and name not in free and now != before[name]:
             raise ValueError(f"{path} was trained with --{name.replace('_', '-')} {before[name]}, "

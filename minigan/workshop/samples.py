@@ -15,15 +15,13 @@ def draw_noise(rng, count, latent_dim, backend="numpy"):
 
 def draw_images(generator, z):
     """What a generator makes of z (N, latent_dim): float32 (N, 28, 28) in [0, 1], on the host."""
-    some_at_a_time = (z[start:start + 500] for start in range(0, len(z), 500))
-    x = np.concatenate([to_host(generator(some)) for some in some_at_a_time])
+    x = np.concatenate([to_host(generator(z[i:i + 500])) for i in range(0, len(z), 500)])
     return (x[..., 0] + 1) / 2
 
 
 def load_generator(path, last=False):
     """The generator in a checkpoint of mnist_gan.py, and its latent_dim. It is the moving average
     if there is one, unless `last` asks for the weights of the last step.
-
     Raises FileNotFoundError if there is no such file, ValueError if it is something else."""
     saved = load(path)
     arguments = saved.get("arguments")

@@ -1,5 +1,4 @@
-"""Toy data: Gaussians in the plane, on which a GAN learns in seconds, and its failures can be seen.
-"""
+"""Toy data: Gaussians in the plane, where a GAN learns in seconds, and its failures can be seen."""
 import numpy as np
 
 
@@ -10,8 +9,6 @@ def ring(modes=8, radius=2.0):
 
 
 def draw_points(centres, std, count, rng):
-    """Points float32 (count, D): each around one of centres (K, D), drawn at random, at N(0, std^2).
-
-    rng: a numpy Generator."""
+    """Points float32 (count, D): centres (K, D), drawn by the Generator rng, plus N(0, std^2)."""
     noise = rng.standard_normal((count, centres.shape[1]), np.float32)
     return centres[rng.integers(len(centres), size=count)] + np.float32(std) * noise

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def altered(request, body):
 
 
 def bomb(request, body):
-    answer(request, gzip.compress(gzip.decompress(body) + bytes(10**6)))
+    answer(request, gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, 60000, 28, 28) + bytes(10**6)))
 
 
 def garbled(request, body):
@@ -115,22 +116,37 @@ def silent(request, body):
     request.server.released.wait(5)
 
 
-def trickling(request, body):
-    request.send_response(200)
-    request.end_headers()
-    for byte in body:
+def trickle(request, content):
+    for byte in content:
         request.wfile.write(bytes([byte]))
         if request.server.released.wait(0.05):
             break
 
 
-def oversized(request, body):
-    answer(request, bytes(10**6))
+def trickling(request, body):
+    request.send_response(200)
+    request.end_headers()
+    trickle(request, body)
+
+
+def trickling_status(request, body):
+    trickle(request, b"HTTP/1.0 200 " + b"fine " * 100)
+
+
+def trickling_header(request, body):
+    request.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    trickle(request, b"Server: slow\r\n" * 100)
+
+
+def endless(request, body):
+    answer(request, b"", length=10**12)
+    while not request.server.released.is_set():
+        request.wfile.write(bytes(10**6))
 
 
 MIRRORS = {mirror.__name__: mirror for mirror in (
     good, picky, forbidden, truncated, cut_short, corrupt, login_page, altered, bomb, garbled,
-    silent, trickling, oversized)}
+    silent, trickling, trickling_status, trickling_header, endless)}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -161,7 +177,7 @@ def serve(monkeypatch):
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(data, "MIRRORS", [f"{address}/{mirror}/" for mirror in mirrors])
         monkeypatch.setattr(data, "SILENCE", 0.4 if "silent" in mirrors else 10)
-        monkeypatch.setattr(data, "DEADLINE", 0.4 if "trickling" in mirrors else 60)
+        monkeypatch.setattr(data, "DEADLINE", 0.4 if "trickling" in str(mirrors) else 60)
         return server.asked
 
     yield start
@@ -215,6 +231,19 @@ def test_a_damaged_file_is_refused_with_its_name_the_reason_and_the_remedy(
         read_idx(path)
     assert str(error.value).startswith(f"{path} is damaged: ")
     assert str(error.value).endswith("delete it and download it again")
+
+
+@pytest.mark.parametrize("stated, found", [((2, 3, 4), "found 41"),
+                                           ((2**32 - 1, 2**32 - 1, 2**32 - 1), "found ")])
+def test_no_more_is_unpacked_than_the_header_states_or_a_gz_can_hold(tmp_path, stated, found):
+    head = struct.pack(">4B3I", 0, 0, 8, 3, *stated)
+    (tmp_path / "bomb").write_bytes(gzip.compress(head + bytes(10**7)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"expected \d+ bytes for its shape .*, {found}"):
+        read_idx(tmp_path / "bomb")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (10**6 if stated == (2, 3, 4) else 3 * 10**7)
 
 
 # Where load_mnist looks
@@ -296,7 +325,8 @@ def test_a_download_fills_the_cache_and_is_done_once(home, tiny, serve, capsys):
     assert asked == [f"good/{IMAGES}.gz", f"good/{LABELS}.gz"]
     assert sorted(path.name for path in home.iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 2 and f"\r{data.MIRRORS[0]}{IMAGES}.gz 0.0 MB" in err
+    assert out == "" and err.splitlines() == [f"download {data.MIRRORS[0]}{name}.gz"
+                                              for name in (IMAGES, LABELS)]
 
 
 def test_a_mirror_that_refuses_the_name_of_python_is_asked_under_ours(tiny, serve):
@@ -311,11 +341,13 @@ FAILURES = {
     "corrupt": "expected",
     "login_page": "found b'<!DO'",
     "altered": "expected SHA-256",
-    "bomb": "found 4097",
+    "bomb": "expected 47040016 bytes for its shape [60000, 28, 28], found 4097",
     "garbled": "220 this is no HTTP",
     "silent": "timed out",
-    "trickling": "no end after",
-    "oversized": "no end after",
+    "trickling": "no end after 0.4 s",
+    "trickling_status": "no end after 0.4 s",
+    "trickling_header": "no end after 0.4 s",
+    "endless": "expected 00 00 08",
 }
 
 

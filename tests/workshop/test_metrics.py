@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from minigan.workshop import class_histogram, count_modes, frechet_distance, parzen_log_likelihood
+from minigan.workshop import count_modes, frechet_distance, parzen_log_likelihood
 
 
 def normal(mean, cov, count=200000, seed=0):
@@ -38,16 +38,6 @@ def test_the_frechet_distance_is_symmetric_and_zero_for_equal_sets():
 def test_too_few_images_for_a_covariance_are_refused():
     with pytest.raises(ValueError, match=r"\(N, F\) with N > F, got \(4, 4\): use more images"):
         frechet_distance(np.zeros((4, 4)), np.zeros((9, 4)))
-
-
-def test_the_class_histogram_counts_absent_classes_too():
-    shares, entropy = class_histogram(np.array([0, 0, 1, 3]), classes=5)
-    np.testing.assert_allclose(shares, [0.5, 0.25, 0, 0.25, 0])
-    assert entropy == pytest.approx(1.5 * math.log(2))
-    assert class_histogram(np.arange(10))[1] == pytest.approx(math.log(10))
-    assert class_histogram(np.zeros(7, int))[1] == 0
-    with pytest.raises(ValueError, match="labels below 5, got 5"):
-        class_histogram(np.array([5]), classes=5)
 
 
 def test_the_parzen_log_likelihood_is_the_sum_written_out():
