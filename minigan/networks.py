@@ -17,11 +17,9 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28):
         Dense(width, 2 * width, rng), BatchNorm(2 * width), LeakyReLU(0.2),
         Dense(2 * width, 4 * width, rng), BatchNorm(4 * width), LeakyReLU(0.2),
         Dense(4 * width, pixels, rng), Tanh(), Reshape(size, size, 1))
-    normed = [norm(width)] if norm else []
     discriminator = Sequential(
-        Flatten(),
-        Dense(pixels, 2 * width, rng), LeakyReLU(0.2),
-        Dense(2 * width, width, rng), *normed, LeakyReLU(0.2),
+        Flatten(), Dense(pixels, 2 * width, rng), LeakyReLU(0.2),
+        Dense(2 * width, width, rng), *([norm(width)] if norm else []), LeakyReLU(0.2),
         Dense(width, 1, rng))
     return generator, discriminator
 
@@ -35,10 +33,10 @@ def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
         BatchNorm(2 * width), ReLU(),
         ConvTranspose2D(2 * width, width, 4, stride=2, padding=1, **w), BatchNorm(width), ReLU(),
         ConvTranspose2D(width, 1, 4, stride=2, padding=1, **w), Tanh())
-    normed = [norm(2 * width)] if norm else []
     discriminator = Sequential(
         Conv2D(1, width, 4, stride=2, padding=1, **w), LeakyReLU(0.2),
-        Conv2D(width, 2 * width, 4, stride=2, padding=1, **w), *normed, LeakyReLU(0.2),
+        Conv2D(width, 2 * width, 4, stride=2, padding=1, **w),
+        *([norm(2 * width)] if norm else []), LeakyReLU(0.2),
         Flatten(), Dense(cells * cells * 2 * width, 1, **w))
     return generator, discriminator
 
