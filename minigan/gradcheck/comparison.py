@@ -22,9 +22,7 @@ class GradientError(AssertionError):
 @dataclass
 class Context:
     """What a check knows besides a gradient and its differences, for the hint; any may be missing.
-
-    Functions f return (number, branches). what_if: if the gradient is that of f, the sentence is
-    the mistake. slope: how fast f changes as the gradient's own array moves along v."""
+    Functions f return (number, branches)."""
 
     x: np.ndarray = None                            # input and output of the layer,
     y: np.ndarray = None
@@ -33,10 +31,10 @@ class Context:
     parameters: dict = field(default_factory=dict)  # {name: value}
     numbers: dict = field(default_factory=dict)     # {what: k}, k may turn up as a wrong factor
     parts: dict = field(default_factory=dict)       # {name: f}, of which the number is the sum
-    what_if: dict = field(default_factory=dict)     # {sentence: f}
+    what_if: dict = field(default_factory=dict)     # {the mistake, if the gradient is that of f: f}
     leftover: float = 0.0                           # what the gradient held before
     others: list = field(default_factory=list)      # the Comparisons of the same check
-    slope: Callable = None                          # (f, v) -> float
+    slope: Callable = None                          # (f, v) -> that of f as the array moves along v
     finer: Callable = None                          # () -> the differences of a smaller step
 
 
@@ -45,10 +43,9 @@ class Comparison:
     """One gradient beside its differences.
 
     error: |analytic - numeric| / max(|analytic|, |numeric|) of the worst element. Differences carry
-    rounding errors as large as `noise`, so elements below noise / TOLERANCE are measured against
-    that. cosine: of the angle between the two arrays. kinks: how many elements are left out,
-    because they `crossed` one. misfit: why the two cannot be compared; the error is infinite then.
-    """
+    rounding errors as large as `noise`, so elements below noise / TOLERANCE are measured by it.
+    cosine: of the angle between the two. kinks: how many elements are left out, because they
+    `crossed` one. misfit: why the two cannot be compared; the error is infinite then."""
 
     name: str
     analytic: np.ndarray

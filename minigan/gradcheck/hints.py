@@ -39,14 +39,11 @@ def _misshapen(a, n):
     if a.size == n.size:
         turned = a.shape == n.shape[::-1] and np.allclose(a.T, n, 1e-4)
         return ": it is the transpose" if turned else ": as many numbers, so a reshape is missing"
-    for many, few, words in (a, n, "is missing"), (n, a, "is too many"):
-        sums = {axes: many.sum(axes) for count in range(1, many.ndim + 1)
-                for axes in combinations(range(many.ndim), count)}
-        fit = [axes for axes in sums if sums[axes].shape == few.shape]
-        fit = [axes for axes in fit if np.allclose(sums[axes], few, 1e-4)] or fit
-        if len(fit) == 1:
-            return f": a sum over axis {', '.join(map(str, fit[0]))} {words}"
-    return ""
+    many, few, words = (a, n, "is missing") if a.size > n.size else (n, a, "is too many")
+    fit = [axes for axes in combinations(range(many.ndim), max(0, many.ndim - few.ndim))
+           if many.sum(axes).shape == few.shape]
+    fit = [axes for axes in fit if np.allclose(many.sum(axes), few, 1e-4)] or fit
+    return f": a sum over axis {', '.join(map(str, fit[0]))} {words}" if len(fit) == 1 else ""
 
 
 # What the questions share
@@ -72,21 +69,21 @@ def _elementwise(c):
     return x is not None and dy is not None and c.numeric.shape == x.shape == y.shape == dy.shape
 
 
+# Why a gradient is k times the right one, or 1/k of it, where k is a count, a setting, a mere 2.
+COUNT = "a sum where a mean belongs", "a mean where a sum belongs"
+SETTING = "a factor, or a division forgotten", "a division, or a factor forgotten"
+TWO = "a factor 2 too many, or something added twice", "a factor 2 forgotten"
+
+
 def _times(subject, factor, numbers):
     """In words: subject is factor times what it should be, and where such a number is at home."""
     if _near(factor, -1):
         return "the sign" + f" of {subject}" * (subject != "it") + " is wrong"
-    size, reasons = float(abs(factor)), []
-    for what, k in numbers.items():  # of equal numbers, as a batch and a kernel may have, all
-        if k > 0 and k != 1 and (_near(size, k) or _near(size, 1 / k)):
-            why_large, why_small = (
-                ("a sum where a mean belongs", "a mean where a sum belongs") if isinstance(k, int)
-                else ("a factor, or a division forgotten", "a division, or a factor forgotten"))
-            reasons.append(f"{k:.4g} is {what}: {why_large if _near(size, k) else why_small}")
-    if _near(size, 2):
-        reasons.append("a factor 2 too many, or something added twice")
-    if _near(size, 1 / 2):
-        reasons.append("a factor 2 forgotten")
+    size = abs(factor)
+    reasons = [f"{k:.4g} is {what}: {why}" for what, k in numbers.items() if k > 0 and k != 1
+               for why, times in zip(COUNT if isinstance(k, int) else SETTING, (k, 1 / k))
+               if _near(size, times)]  # of equal numbers, as a batch and a kernel may have, all
+    reasons += [why for why, times in zip(TWO, (2, 1 / 2)) if _near(size, times)]
     whole = size < 0.6 and _near(1 / size, round(1 / size))
     return (f"{subject} is " + (f"1/{1 / size:.0f} of" if whole else f"{size:.4g} times")
             + " the right one" + " with the wrong sign" * bool(factor < 0)
@@ -158,26 +155,24 @@ def _norm(c):
             over = {"axis": axes, "keepdims": True}
             inv_std = x_hat.std(**over) / x.std(**over)
             terms = dx_hat, 0 * x - dx_hat.mean(**over), -x_hat * (dx_hat * x_hat).mean(**over)
-            told = _terms(c, names, [(inv_std * term).ravel() for term in terms],
-                          c.analytic.ravel(), c.numeric.ravel())
+            told = _terms(c, names, [inv_std * term for term in terms], c.analytic, c.numeric)
             if told:
                 return told
 
 
 def _terms(c, names, columns, found, right):
     """Are both gradients sums of multiples of these terms? Then which multiple is wrong?"""
-    A, found, right = np.array(columns).T, np.array(found), np.array(right)
+    A, B = (np.transpose([np.ravel(term) for term in terms]) for terms in (columns, [found, right]))
     lengths = np.nan_to_num(np.linalg.norm(A, axis=0), posinf=0)
     some = lengths > 1e-6 * lengths.max()  # not those that vanish
     A, names = A[:, some] / lengths[some], [name for name, kept in zip(names, some) if kept]
-    if not names or c.numeric.size < len(names) + 2 or np.linalg.cond(A) > 1e3:
+    multiples, _, rank, _ = np.linalg.lstsq(A, B, rcond=1e-3)
+    close = 1e-4 * np.linalg.norm(B[:, 0] - B[:, 1]) + 30 * c.noise
+    if not 0 < len(names) == rank <= c.numeric.size - 2 or (
+            np.linalg.norm(A @ multiples - B, axis=0) > close).any():
         return None  # so few numbers, and so like terms, are sums of anything
-    close = 1e-4 * np.linalg.norm(found - right) + 30 * c.noise
-    multiples = [np.linalg.lstsq(A, b, rcond=None)[0] for b in (found, right)]
-    if any(np.linalg.norm(A @ m - b) > close for m, b in zip(multiples, (found, right))):
-        return None
     mistakes = []
-    for name, factor, due in zip(names, *(multiples / lengths[some])):
+    for name, factor, due in zip(names, *(multiples.T / lengths[some])):
         if abs(factor) < 1e-3 < abs(due):
             mistakes.append(f"{name} is missing")
         elif abs(due) < 1e-3 < abs(factor):
@@ -211,8 +206,7 @@ def _candidates(c):
     for other in c.context.others if n.size > 1 else []:
         yield other.numeric, f"it is what {other.name} should be: the two are mixed up"
     for i, j in combinations(range(n.ndim), 2):
-        yield n.swapaxes(i, j), ("it is the transpose of the right one" if n.ndim == 2 else
-                                 f"it is the right one with its axes {i} and {j} swapped")
+        yield n.swapaxes(i, j), f"it is the transpose of the right one: axes {i} and {j} swapped"
         flip = ", ".join("::-1" if axis in (i, j) else ":" for axis in range(j + 1))
         yield np.flip(n, (i, j)), f"it is the right one reversed: flip it by [{flip}]"
     W = c.context.parameters.get(c.name)  # sigma, its largest singular value, has gradient u v^T
@@ -222,16 +216,12 @@ def _candidates(c):
         if min(u.shape) > 1:
             yield (n + ((c.analytic - n) * uv).sum() * uv,
                    "it is off by a multiple of u v^T: the way through sigma is missing or wrong")
-    if n.ndim:
-        yield 0 * n + n.sum(0), "all its rows are the same, the sum of the right ones"
-        yield 0 * n + n.mean(0), "all its rows are the same, the mean of the right ones"
     if dy is not None:
         for axis in range(dy.ndim):
             yield dy.sum(axis), f"it is {d} summed over axis {axis}, the wrong axis"
-        if x.shape == y.shape == dy.shape:
-            rest = tuple(range(x.ndim - 1))
-            yield (dy * x).sum(rest), f"it is the sum of {d} x: in a norm, x_hat belongs there"
-            yield (dy * y).sum(rest), f"it is the sum of {d} y: in a norm, x_hat belongs there"
+        if x.shape == dy.shape:
+            summed = (dy * x).sum(tuple(range(x.ndim - 1)))
+            yield summed, f"it is the sum of {d} x: in a norm, x_hat belongs there"
     elif x is not None:  # a loss's scores
         yield n / (2 + np.exp(x) + np.exp(-x)), "the sigmoid's derivative is in it once more"
     if _elementwise(c):
@@ -255,19 +245,18 @@ def _candidates(c):
 
 def _mask(c):
     """Is it right in one part of its elements, and wrong in the others?"""
-    a, n, x, dy, small = c.analytic, c.numeric, c.context.x, c.context.dy, 10 * c.noise
+    a, n, x, small = c.analytic, c.numeric, c.context.x, 10 * c.noise
     right = np.isclose(a, n, 1e-5, small) | c.crossed
-    reached, passed = abs(n) > small, abs(a) > small
-    if reached.any() and (reached == ~passed).all() and passed.any():
+    due, passed = abs(n) > small, abs(a) > small
+    if 0 < due.sum() < a.size and (due != passed).all():
         return "it is 0 just where the right one is not: the mask is inverted"
-    if reached.any() and 0 < (~reached).sum() < 2 * (passed & ~reached).sum() and (
-            np.ptp((a / n)[reached]) < 1e-5):
+    if due.any() and (~due).sum() < 2 * (passed & ~due).sum() and np.ptp((a / n)[due]) < 1e-5:
         return "it is not 0 where the right one is: a mask is missing"
-    if (right | ~passed).all() and (right & reached).sum() > 1:
+    if (right | ~passed).all() and (right & due).sum() > 1:
         return f"it is 0 in {(~right).sum()} of {a.size} elements and else right: a path is cut"
     if _elementwise(c):
-        kinds, own = (set((g / dy).round(6).flat) for g in (n, a))
-        if len(kinds) == 2 and kinds == own and a.size > 8:
+        slopes, found = (set((g / c.context.dy).round(6).flat) for g in (n, a))
+        if len(slopes) == 2 and slopes == found and a.size > 8:
             return "it has the right slopes in the wrong places: the mask is another one"
         for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
             if right[side].all() and side.sum() > 3 and (~right).sum() > max(3, (~side).sum() / 2):
@@ -277,9 +266,9 @@ def _mask(c):
 def _place(c):
     a, n, small = c.analytic, c.numeric, 10 * c.noise
     for axis in range(1, a.ndim - 1):
-        for one, other in (slice(1, None), slice(-1)), (slice(-1), slice(1, None)):
-            found, right = a.swapaxes(0, axis)[one], n.swapaxes(0, axis)[other]
-            if found.size > 3 and found.any() and np.allclose(found, right, 1e-5, small):
+        found, right = a.swapaxes(0, axis), n.swapaxes(0, axis)
+        for one, other in (found[1:], right[:-1]), (found[:-1], right[1:]):
+            if one.size > 3 and one.any() and np.allclose(one, other, 1e-5, small):
                 return f"it is shifted by one along axis {axis}: look at the padding"
     if a.size > 3 and np.allclose(np.sort(a, None), np.sort(n, None), 1e-5, small):
         return "it has the right numbers in the wrong places: an index, a reshape, a transpose?"

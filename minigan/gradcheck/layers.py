@@ -23,8 +23,7 @@ def check_layer(layer, x, train=True, seed=0):
         y, cache = layer.forward(given, train)
         if y.dtype != np.float64:
             raise GradientError(f"{layer}: from a float64 x it makes a y of {y.dtype}")
-        # Not the stream of default_rng(seed), from which x may come: with R = x a transposed dW
-        # passes.
+        # Not default_rng(seed), from which x may come: with R = x a transposed dW passes.
         R = np.random.default_rng([seed, 271828]).standard_normal(y.shape)
         at = x.copy()  # this one moves
 
@@ -41,9 +40,8 @@ def check_layer(layer, x, train=True, seed=0):
         dy = R.copy()
         layer.zero_grad()
         dx = layer.backward(dy, cache)
-        report = Report(str(layer), [
-            compare("dx", at, dx, number, context),
-            *compare_parameters(layer, number, context)])
+        report = Report(str(layer), [compare("dx", at, dx, number, context),
+                                     *compare_parameters(layer, number, context)])
         if any(comparison.misfit for comparison in report):
             report.raise_if_wrong()
         # Before the numbers: who breaks the contract has wrong ones too, and this tells why.
@@ -72,12 +70,11 @@ def _mistakes(layer, number, x, y, R, train):
     """{sentence: f}: if the gradient is that of f, the sentence is the mistake."""
     mistakes = {
         "it is the gradient for a dy of ones: dy is missing": partial(number, np.ones_like(R)),
-        "it is that of the formula for " + ("use" if train else "training"):
+        f"it is that of the formula for {'use' if train else 'training'}":
         partial(number, mode=not train)}
     if x.shape == y.shape:
         mistakes["it is the gradient at y, where that at x belongs"] = partial(number, shift=y - x)
-
-    parts = {"the first example": 0, "the last example": -1}
+    parts = {"the last example": np.s_[-1:]}
     if x.ndim == y.ndim == 4:
         k = max(1, y.shape[1] // x.shape[1])
         parts |= {"the last place": np.s_[:, -1, -1],
@@ -86,17 +83,16 @@ def _mistakes(layer, number, x, y, R, train):
         weights = np.zeros_like(R)
         weights[index] = R[index]
         mistakes[f"only {part} has a part in it: = where += belongs"] = partial(number, weights)
-
     for name, p in layer.named_parameters():
         W = p.value
         others = {f"{name} is missing in it": np.ones_like(W), f"{name} is in it twice": W * W}
         for i, j in combinations(range(W.ndim), 2):
+            turned = f"it is right for {name} with axes {i} and {j}"
+            others[f"{turned} reversed"] = np.flip(W, (i, j))
             if W.shape[i] == W.shape[j]:
-                turned = f"it is right for {name} with axes {i} and {j}"
-                others |= {f"{turned} swapped": W.swapaxes(i, j),
-                           f"{turned} reversed": np.flip(W, (i, j))}
-        for sentence, other in others.items():
-            mistakes[sentence] = partial(with_value, W, other.copy(), number)
+                others[f"{turned} swapped"] = W.swapaxes(i, j)
+        mistakes |= {sentence: partial(with_value, W, other.copy(), number)
+                     for sentence, other in others.items()}
     return mistakes
 
 
@@ -133,17 +129,14 @@ def check_tangent(layer, x, train=True, seed=0):
         layer.zero_grad()
         y_dot, tcache = layer.tangent(x_dot, cache)
         dx, dx_dot = layer.tangent_backward(dy, dy_dot, tcache, cache)
-        above, cache_above = forward(x + STEP * x_dot)
-        below, cache_below = forward(x - STEP * x_dot)
-        crossed = differ(layer.branches(cache_above), layer.branches(cache_below))
-        along = Comparison("y_dot", y_dot, (above - below) / (2 * STEP), np.full(y.shape, crossed),
-                           rounding_noise(abs(y).max()),
-                           Context(x, y, x_dot, "x_dot", numbers=numbers))
+        (above, up), (below, down) = (forward(x + h * x_dot) for h in (STEP, -STEP))
+        crossed = np.full(y.shape, differ(layer.branches(up), layer.branches(down)))
+        along = Comparison("y_dot", y_dot, (above - below) / (2 * STEP), crossed, rounding_noise(
+            abs(y).max()), Context(x, y, x_dot, "x_dot", numbers=numbers))
         if not along.right:  # then number is wrong, and all that is compared with it below
             Report(f"{layer}, tangent", [along]).raise_if_wrong()
         report = Report(f"{layer}, tangent", [
-            along,
-            compare("dx", at, dx, number, context("(∂y/∂x)^T dy", "the curvature")),
+            along, compare("dx", at, dx, number, context("(∂y/∂x)^T dy", "the curvature")),
             compare("dx_dot", at_dot, dx_dot, number, context(
                 "the share of dy", "the share of dy_dot", x=x, y=y, dy=R_dot, dy_name="dy_dot")),
             *compare_parameters(layer, number, context(
@@ -158,11 +151,10 @@ def check_tangent(layer, x, train=True, seed=0):
 
 def _check_none(layer, R, R_dot, tcache, cache):
     """Proves that dy = None, which penalties hand in, is a dy of zeros."""
-    def backward(dy):
+    results = []
+    for dy in None, np.zeros_like(R):
         layer.zero_grad()
         dx, dx_dot = layer.tangent_backward(dy, R_dot, tcache, cache)
-        return [0 * dx_dot if dx is None else dx, dx_dot, *gradients(layer)]
-
-    for from_none, from_zeros in zip(backward(None), backward(np.zeros_like(R))):
-        expect_equal(layer, "dy = None gives another result than a dy of zeros",
-                     from_none, from_zeros)
+        results.append([0 * dx_dot if dx is None else dx, dx_dot, *gradients(layer)])
+    for found, expected in zip(*results):
+        expect_equal(layer, "dy = None gives another result than a dy of zeros", found, expected)

@@ -97,8 +97,6 @@ def known_numbers(x, y, *owners):
     if y.ndim == 4:
         numbers |= {"P Q, the number of places": y[0, ..., 0].size,
                     "N P Q, the number of places in the batch": y[..., 0].size}
-    numbers |= {"the number of outputs for one input": y.size // x.size,
-                "the number of inputs for one output": x.size // y.size}
     for owner in owners:
         for name, k in getattr(owner, "__dict__", {}).items():
             if isinstance(k, int) and not name.startswith("_"):

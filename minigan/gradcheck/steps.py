@@ -13,6 +13,7 @@ from minigan.gradcheck.probe import (
 from minigan.train import discriminator_step, generator_step
 
 NO_OPTIMIZER = SimpleNamespace(step=lambda: None)  # it leaves values and gradients to the check
+SIGMOID_TWICE = "the sigmoid's derivative is in it once more: the loss has taken it already"
 
 
 def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=None,
@@ -32,28 +33,26 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
             value, *ds = loss.discriminator(s_real, s_fake)
             return (s_real, s_fake, P), value + P, ds
 
-        number = partial(_number, rewind, forward, generator, discriminator)
         (s_real, s_fake, _), _, _ = forward(generator, discriminator)
         rewind()
         ds_real, ds_fake = _check_loss(f"{loss}, D's side", loss.discriminator,
                                        {"ds_real": s_real, "ds_fake": s_fake})
         # What is handed back for s_real, s_fake and P should be ds_real, ds_fake and 1.
-        parts = {"the real batch's share": number(lambda: (ds_real, 0, 0)),
-                 "the fake batch's share": number(lambda: (0, ds_fake, 0)),
-                 "the penalty's share": number(lambda: (0, 0, 1))}
+        parts = {"the real batch's share": lambda: (ds_real, 0, 0),
+                 "the fake batch's share": lambda: (0, ds_fake, 0),
+                 "the penalty's share": lambda: (0, 0, 1)}
         what_if = {
             "both shares are taken with the fake batch's cache: that of the real one went stale":
-            number(lambda: (0, ds_real + ds_fake, 0)),
-            "both shares are taken with the real batch's cache":
-            number(lambda: (ds_real + ds_fake, 0, 0)),
+            lambda: (0, ds_real + ds_fake, 0),
+            "both shares are taken with the real batch's cache": lambda: (ds_real + ds_fake, 0, 0),
             "the caches of real and fake, or ds_real and ds_fake, are swapped":
-            number(lambda: (ds_fake, ds_real, 0)),
-            SIGMOID_TWICE: number(lambda: (_damped(ds_real, s_real), _damped(ds_fake, s_fake), 0))}
+            lambda: (ds_fake, ds_real, 0),
+            SIGMOID_TWICE: lambda: (_damped(ds_real, s_real), _damped(ds_fake, s_fake), 0)}
         return _check_step(
             f"discriminator step, {loss}" + (f", {penalty}" if penalty is not None else ""),
-            discriminator, generator, number(),
-            lambda: step(generator, discriminator, NO_OPTIMIZER, loss, x_real, z, penalty),
-            numbers=known_numbers(x_real, x_real, loss, penalty), parts=parts, what_if=what_if)
+            discriminator, generator, partial(_number, rewind, forward, generator, discriminator),
+            partial(step, generator, discriminator, NO_OPTIMIZER, loss, x_real, z, penalty),
+            known_numbers(x_real, x_real, loss, penalty), parts, what_if)
 
 
 def check_generator_step(generator, discriminator, loss, z, step=generator_step):
@@ -68,27 +67,24 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
             value, *ds = loss.generator(s_fake)
             return (x_fake, s_fake), value, ds
 
-        number = partial(_number, rewind, forward, generator, discriminator)
         (x_fake, s_fake), _, _ = forward(generator, discriminator)
         rewind()
         ds, = _check_loss(f"{loss}, G's side", loss.generator, {"ds_fake": s_fake})
         # What is handed back for x_fake and s_fake should be 0 and ds: only s_fake is in the loss.
         what_if = {
             "it bypasses D: ds_fake itself is handed to G":
-            number(lambda: (ds.reshape(-1, *[1] * (x_fake.ndim - 1)), 0)),
-            "it bypasses D: ones are handed to G": number(lambda: (1, 0)),
-            "ds_fake is missing: D is handed ones": number(lambda: (0, 1)),
+            lambda: (ds.reshape(-1, *[1] * (x_fake.ndim - 1)), 0),
+            "ds_fake is missing: D is handed ones": lambda: (0, 1),
             "it is the gradient of D's loss, not of G's":
-            number(lambda: (0, loss.discriminator(s_fake, s_fake)[2])),
+            lambda: (0, loss.discriminator(s_fake, s_fake)[2]),
             "it is the gradient of minus D's loss, the saturating one":
-            number(lambda: (0, -loss.discriminator(s_fake, s_fake)[2])),
-            SIGMOID_TWICE: number(lambda: (0, _damped(ds, s_fake)))}
-        return _check_step(f"generator step, {loss}", generator, discriminator, number(),
-                           lambda: step(generator, discriminator, NO_OPTIMIZER, loss, z),
-                           numbers=known_numbers(z, z, loss), what_if=what_if)
-
-
-SIGMOID_TWICE = "the sigmoid's derivative is in it once more: the loss has taken it already"
+            lambda: (0, -loss.discriminator(s_fake, s_fake)[2]),
+            SIGMOID_TWICE: lambda: (0, _damped(ds, s_fake))}
+        return _check_step(
+            f"generator step, {loss}", generator, discriminator,
+            partial(_number, rewind, forward, generator, discriminator),
+            partial(step, generator, discriminator, NO_OPTIMIZER, loss, z),
+            known_numbers(z, z, loss), {}, what_if)
 
 
 def _damped(ds, s):
@@ -96,25 +92,22 @@ def _damped(ds, s):
 
 
 def _number(rewind, forward, generator, discriminator, handed=None):
-    """f() -> (number, branches), from the same state at each call. The number is the loss value; or
+    """(number, branches), from the same state at each call. The number is the loss value; or
     sum of d * output, which has the gradient if forward's outputs are handed these gradients d."""
-    def f():
-        rewind()
-        noted = []
-        outputs, value, ds = forward(_Watched(generator, noted), _Watched(discriminator, noted))
-        if handed:
-            value = sum(np.sum(d * output) for d, output in zip(handed(), outputs))
-        kinks_of_the_loss = [np.sign(array) for array in ds]  # where the hinge loss has one
-        return float(value), noted + kinks_of_the_loss
-    return f
+    rewind()
+    noted = []
+    outputs, value, ds = forward(_Watched(generator, noted), _Watched(discriminator, noted))
+    if handed:
+        value = sum(np.sum(d * output) for d, output in zip(handed(), outputs))
+    kinks_of_the_loss = [np.sign(array) for array in ds]  # where the hinge loss has one
+    return float(value), noted + kinks_of_the_loss
 
 
 class _Watched:
     """The network itself, but it notes which branches it took at each forward pass."""
 
     def __init__(self, network, noted):
-        self.network = network
-        self.noted = noted
+        self.network, self.noted = network, noted
 
     def __getattr__(self, name):
         return getattr(self.network, name)
@@ -126,8 +119,7 @@ class _Watched:
 
 
 def _check_loss(title, loss, scores):
-    """Checks the loss's own gradients first, and returns them: then what is wrong in the step is
-    the step."""
+    """The loss's own gradients, proved first: then what is wrong in the step is the step."""
     def number(sign=1):
         value, *ds = loss(*(sign * s for s in scores.values()))
         return sign * float(value), [np.sign(array) for array in ds if array is not None]
@@ -142,21 +134,25 @@ def _check_loss(title, loss, scores):
     return found
 
 
-def _check_step(title, learner, other, f, run, **context):
+def _check_step(title, learner, other, number, run, numbers, parts, what_if):
+    """parts and what_if: {words: function that returns what is handed back}."""
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
-    before = [[p.value.copy() for p in network.parameters()] for network in (learner, other)]
+    before, kept = ([p.value.copy() for p in network.parameters()] for network in (learner, other))
     value = float(run()[0])
-    for (name, p), old in zip(learner.named_parameters(), before[0]):
+    for (name, p), old in zip(learner.named_parameters(), before):
         expect_equal(title, f"it changes {name} itself: leave that to the optimizer",
                      p.value, old, tolerance=0)
-    for (name, p), old in zip(other.named_parameters(), before[1]):
+    for (name, p), old in zip(other.named_parameters(), kept):
         touches = f"it touches {name} of the network that does not learn"
         expect_equal(title, f"{touches}, and updates it", p.value, old, tolerance=0)
         expect_equal(title, f"{touches}: its input_grad is enough, without add_param_grads",
                      p.grad, np.full_like(old, 0.5), tolerance=0)
-    report = Report(title, compare_parameters(learner, f, Context(leftover=0.5, **context)))
-    expected, _ = f()
+    parts, what_if = ({words: partial(number, handed) for words, handed in these.items()}
+                      for these in (parts, what_if))
+    report = Report(title, compare_parameters(learner, number, Context(
+        numbers=numbers, parts=parts, what_if=what_if, leftover=0.5)))
+    expected, _ = number()
     expect_equal(title, f"its loss value is not that of the loss: {value:.6g} instead of "
                  f"{expected:.6g} (does a penalty that draws random numbers keep its Generator "
                  "as `rng`?)", value, expected)
