@@ -118,6 +118,7 @@ def value_only(self, discriminator, x_real, x_fake):
 
 
 RIGHT_PENALTY = GradientPenalty.__call__
+JACOBIAN = "times_jacobian"
 STEP = ["--arch", "mlp", "--loss", "hinge", "--penalty"]
 
 
@@ -127,11 +128,11 @@ STEP = ["--arch", "mlp", "--loss", "hinge", "--penalty"]
     (Dense, "add_param_grads", transposed, ["--layer", "Dense"], "Dense(3, 3)", "W"),
     (Dense, "add_param_grads", overwritten, ["--layer", "Dense"], "Dense(4, 3)", "overwrites"),
     (Dense, "add_param_grads", overwritten, [*STEP, "none"], "D step of mlp, hinge", "5.W"),
-    (BatchNorm, "times_jacobian", mean_term_missing, ["--layer", "BatchNorm"], "BatchNorm(3)", "dx"),
-    (BatchNorm, "times_jacobian", mean_term_missing, [*STEP, "none"], "G step of mlp, hinge", "2.W"),
+    (BatchNorm, JACOBIAN, mean_term_missing, ["--layer", "BatchNorm"], "BatchNorm(3)", "dx"),
+    (BatchNorm, JACOBIAN, mean_term_missing, [*STEP, "none"], "G step of mlp, hinge", "2.W"),
     (BatchNorm, "input_grad", statistics_always_the_batchs, ["--layer", "BatchNorm"],
      "BatchNorm(3), in use", "dx"),
-    (LayerNorm, "times_jacobian", mean_term_missing, ["--layer", "LayerNorm"], "LayerNorm(4)", "dx"),
+    (LayerNorm, JACOBIAN, mean_term_missing, ["--layer", "LayerNorm"], "LayerNorm(4)", "dx"),
     (LayerNorm, "curvature", nothing, [*STEP, "gp"], "D step of mlp, hinge, gp", "3.W"),
     (Dropout, "input_grad", mask_missing, ["--layer", "Dropout"], "Dropout(p=0.4)", "dx"),
     (LeakyReLU, "input_grad", slope_missing, ["--layer", "LeakyReLU"], "LeakyReLU()", "dx"),

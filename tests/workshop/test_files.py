@@ -26,7 +26,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_the_file_is_synced_through_a_descriptor_that_may_write(tmp_path, monkeypatch):
     # To write nothing fails on a descriptor that is read-only, as fsync does on Windows.
-    monkeypatch.setattr("minigan.workshop.files.os.fsync", lambda descriptor: os.write(descriptor, b""))
+    monkeypatch.setattr("minigan.workshop.files.os.fsync", lambda file: os.write(file, b""))
     with whole_file(tmp_path / "file.txt") as part:
         part.write_text("whole")
     assert (tmp_path / "file.txt").read_text() == "whole"
