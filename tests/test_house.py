@@ -38,6 +38,7 @@ READING_LIST = re.findall(r"^from minigan\.(\w+) import", (PACKAGE / "__init__.p
 
 def test_the_reading_list_names_every_file_of_the_core_but_what_nobody_need_read():
     assert {path.stem for path in CORE} - set(READING_LIST) == {"__init__", "flat"}
+    assert len(READING_LIST) == len(set(READING_LIST))
     assert READING_LIST[0] == "train" and READING_LIST[-1] == "backend"
 
 

@@ -112,6 +112,8 @@ def test_the_recipe_follows_from_architecture_and_loss():
                             ("", ("r1", 1, 1e-3, 0.5, "none", 12)),
                             ("--arch dcgan", ("r1", 1, 2e-3, 0.5, "none", 4)),
                             ("--loss hinge --recipe tuned", ("r1", 1, 1e-3, 0.5, "none", 12)),
+                            ("--loss wasserstein --recipe tuned",
+                             ("r1", 1, 1e-3, 0.5, "none", 12)),
                             ("--epochs 7", ("r1", 1, 1e-3, 0.5, "none", 7))]:
         given = vars(mnist_gan.parse(words.split()))
         args = mnist_gan.complete({name: value for name, value in given.items() if value})

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from minigan.workshop import count_modes, draw_points, ring
+
+
+def test_the_places_of_a_ring_are_all_different_and_equally_far_from_each_other():
+    for modes in (3, 8, 25):
+        centres = ring(modes, radius=2)
+        assert centres.shape == (modes, 2) and centres.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 2, rtol=1e-6)
+        steps = np.linalg.norm(centres - np.roll(centres, 1, axis=0), axis=1)
+        np.testing.assert_allclose(steps, 4 * np.sin(np.pi / modes), rtol=1e-5)
+
+
+def test_points_lie_around_all_centres_alike_and_spread_as_they_are_told_to():
+    centres = 10 * ring(5)
+    x = draw_points(centres, 0.3, 20000, np.random.default_rng(0))
+    assert x.shape == (20000, 2) and x.dtype == np.float32
+    nearest = np.linalg.norm(x[:, None] - centres, axis=2).argmin(axis=1)
+    np.testing.assert_allclose(np.bincount(nearest) / 20000, 1 / 5, atol=0.02)
+    assert (x - centres[nearest]).std() == pytest.approx(0.3, abs=0.01)
+    found, good = count_modes(x, centres, 0.3)
+    assert found == 5 and good == pytest.approx(1 - np.exp(-9 / 2), abs=0.005)  # within 3 std
+
+
+def test_the_same_seed_draws_the_same_points():
+    a, b = (draw_points(ring(), 0.1, 50, np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(a, b)
