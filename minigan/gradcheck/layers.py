@@ -23,6 +23,10 @@ def check_layer(layer, x, train=True, seed=0):
         y, cache = layer.forward(given, train)
         if y.dtype != np.float64:
             raise GradientError(f"{layer}: from a float64 x it makes a y of {y.dtype}")
+        # In a GAN a network runs again before it goes back: still, all is that of the first pass.
+        first, later_x = y.copy(), 0.5 - x
+        layer.forward(later_x, train)
+        expect_equal(layer, "a later forward pass writes into the y of an earlier one", y, first)
         # Not default_rng(seed), from which x may come: with R = x a transposed dW passes.
         R = np.random.default_rng([seed, 271828]).standard_normal(y.shape)
         at = x.copy()  # this one moves
@@ -37,6 +41,8 @@ def check_layer(layer, x, train=True, seed=0):
         context = Context(x, y.copy(), R, numbers=known_numbers(x, y, layer),
                           parameters={name: p.value for name, p in layer.named_parameters()},
                           what_if=_mistakes(layer, number, x, y, R, train))
+        context.what_if["it is the gradient of a later forward pass: it is not taken from the cache"
+                        ] = partial(number, shift=later_x - x)
         dy = R.copy()
         layer.zero_grad()
         dx = layer.backward(dy, cache)
@@ -47,6 +53,7 @@ def check_layer(layer, x, train=True, seed=0):
         # Before the numbers: who breaks the contract has wrong ones too, and this tells why.
         expect_equal(layer, "the layer writes into its x", given, x)
         expect_equal(layer, "the layer writes into its dy", dy, R)
+        layer.forward(later_x, train)  # as above
         _check_halves(layer, "input_grad", "add_param_grads", dx, R, cache)
         return report.raise_if_wrong()
 

@@ -9,8 +9,8 @@ from minigan.gradcheck.differences import STEP, central_differences, require_flo
 
 
 class Rewind:
-    """with Rewind(networks) as rewind: rewind() puts running statistics, random streams back,
-    so that equal calls give equal results, and at the end all is as it was.
+    """with Rewind(networks) as rewind: rewind() puts running statistics and random streams back,
+    so that equal calls give equal results, and at the end all is as it was, gradients included.
 
     In between, every parameter that is all ones or all zeros has moved: behind gamma = 1 and b = 0
     the mistake to forget them does not show."""
@@ -20,15 +20,16 @@ class Rewind:
         layers = [layer for network in networks for _, layer in network.named_layers()]
         self.buffers = [(layer, name, getattr(layer, name).copy())
                         for layer in layers for name in layer.buffers]
-        self.streams = [(thing.rng, thing.rng.bit_generator.state)
-                        for thing in (*layers, *random) if hasattr(thing, "rng")]
-        self.plain = [(p, p.value.copy()) for network in networks for p in network.parameters()
-                      if np.ptp(p.value) == 0]
+        self.streams = [(thing.rng, thing.rng.bit_generator.state) for thing in (*layers, *random)
+                        if isinstance(getattr(thing, "rng", None), np.random.Generator)]
+        self.kept = [(p, p.value, p.value.copy(), p.grad, p.grad.copy())
+                     for network in networks for p in network.parameters()]
 
     def __enter__(self):
         rng = np.random.default_rng(161803)
-        for p, value in self.plain:
-            p.value += 0.5 * rng.standard_normal(value.shape)
+        for p, value, *_ in self.kept:
+            if np.ptp(value) == 0:
+                value += 0.5 * rng.standard_normal(value.shape)
         return self
 
     def __call__(self):
@@ -39,8 +40,9 @@ class Rewind:
 
     def __exit__(self, *_):
         self()
-        for p, value in self.plain:
-            p.value[...] = value
+        for p, value, old_value, grad, old_grad in self.kept:
+            value[...], grad[...] = old_value, old_grad
+            p.value, p.grad = value, grad
 
 
 def with_value(array, value, f):
@@ -74,10 +76,12 @@ def compare(name, array, gradient, f, context):
     return min(usual, smaller, key=lambda comparison: comparison.error)
 
 
-def compare_parameters(network, f, context):
-    """The Comparisons of all gradients that the network holds now; f may go on and change them."""
+def compare_parameters(network, f, context, found=None):
+    """The Comparisons of the gradients found, or else of those that the network holds now; f may go
+    on and change them."""
+    found = gradients(network) if found is None else found
     return [compare(name, p.value, gradient, f, context)
-            for (name, p), gradient in zip(network.named_parameters(), gradients(network))]
+            for (name, p), gradient in zip(network.named_parameters(), found)]
 
 
 def gradients(network):

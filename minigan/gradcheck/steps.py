@@ -3,16 +3,14 @@
 What is differentiated is the value of D's or G's loss as a function of D's or G's parameters: so
 nothing between the two is taken on trust."""
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 
-from minigan.gradcheck.comparison import Context, Report
+from minigan.gradcheck.comparison import Context, GradientError, Report
 from minigan.gradcheck.probe import (
-    Rewind, compare, compare_parameters, expect_equal, known_numbers)
+    Rewind, compare, compare_parameters, expect_equal, gradients, known_numbers)
 from minigan.train import discriminator_step, generator_step
 
-NO_OPTIMIZER = SimpleNamespace(step=lambda: None)  # it leaves values and gradients to the check
 SIGMOID_TWICE = "the sigmoid's derivative is in it once more: the loss has taken it already"
 
 
@@ -51,7 +49,8 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
         return _check_step(
             f"discriminator step, {loss}" + (f", {penalty}" if penalty is not None else ""),
             discriminator, generator, partial(_number, rewind, forward, generator, discriminator),
-            partial(step, generator, discriminator, NO_OPTIMIZER, loss, x_real, z, penalty),
+            lambda optimizer, x_real, z: step(
+                generator, discriminator, optimizer, loss, x_real, z, penalty), (x_real, z),
             known_numbers(x_real, x_real, loss, penalty), parts, what_if)
 
 
@@ -83,7 +82,7 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
         return _check_step(
             f"generator step, {loss}", generator, discriminator,
             partial(_number, rewind, forward, generator, discriminator),
-            partial(step, generator, discriminator, NO_OPTIMIZER, loss, z),
+            lambda optimizer, z: step(generator, discriminator, optimizer, loss, z), (z,),
             known_numbers(z, z, loss), {}, what_if)
 
 
@@ -134,12 +133,27 @@ def _check_loss(title, loss, scores):
     return found
 
 
-def _check_step(title, learner, other, number, run, numbers, parts, what_if):
-    """parts and what_if: {words: function that returns what is handed back}."""
+class _Witness:
+    """Stands where the optimizer stands: it changes nothing, and keeps the gradients that it finds
+    when it is called, since it is with these that a real one would have learned."""
+
+    def __init__(self, network):
+        self.network, self.calls = network, []
+
+    def step(self):
+        self.calls.append(gradients(self.network))
+
+
+def _check_step(title, learner, other, number, run, given, numbers, parts, what_if):
+    """run(optimizer, *given) makes the step. parts and what_if: {words: function that returns what
+    is handed back}."""
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before, kept = ([p.value.copy() for p in network.parameters()] for network in (learner, other))
-    value = float(run()[0])
+    optimizer, handed = _Witness(learner), [array.copy() for array in given]
+    value = float(run(optimizer, *handed)[0])
+    for array, old in zip(handed, given):
+        expect_equal(title, "it writes into the images or the noise that it is given", array, old)
     for (name, p), old in zip(learner.named_parameters(), before):
         expect_equal(title, f"it changes {name} itself: leave that to the optimizer",
                      p.value, old, tolerance=0)
@@ -150,10 +164,19 @@ def _check_step(title, learner, other, number, run, numbers, parts, what_if):
                      p.grad, np.full_like(old, 0.5), tolerance=0)
     parts, what_if = ({words: partial(number, handed) for words, handed in these.items()}
                       for these in (parts, what_if))
-    report = Report(title, compare_parameters(learner, number, Context(
-        numbers=numbers, parts=parts, what_if=what_if, leftover=0.5)))
+    context = Context(numbers=numbers, parts=parts, what_if=what_if, leftover=0.5)
+    at_the_end, calls = gradients(learner), optimizer.calls
+    learned_from = calls[0] if len(calls) == 1 else at_the_end
+    report = Report(title, compare_parameters(learner, number, context, learned_from))
     expected, _ = number()
     expect_equal(title, f"its loss value is not that of the loss: {value:.6g} instead of "
                  f"{expected:.6g} (does a penalty that draws random numbers keep its Generator "
                  "as `rng`?)", value, expected)
-    return report.raise_if_wrong()
+    too_early = len(calls) == 1 and not all(comparison.right for comparison in report) and all(
+        comparison.right for comparison in compare_parameters(learner, number, context, at_the_end))
+    if not too_early:
+        report.raise_if_wrong()
+    if too_early or len(calls) != 1:
+        how = "before all gradients are added" if too_early else f"{len(calls)} times"
+        raise GradientError(f"{title}: it calls optimizer.step() {how}: once, at the end, is right")
+    return report

@@ -527,3 +527,155 @@ def test_parameters_as_they_start_hide_no_mistake_and_are_put_back(layer, name, 
     with pytest.raises(GradientError):
         check_layer(layer, x)
     np.testing.assert_equal(layer.state_dict(), start)
+
+
+# What a check watches besides numbers.
+
+def a_gan():
+    G = Sequential(Dense(2, 4), Tanh(), Dense(4, 3)).astype(np.float64)
+    D = Sequential(Dense(3, 4), Tanh(), Dense(4, 1)).astype(np.float64)
+    rng = np.random.default_rng(5)
+    return G, D, rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
+
+
+def right_d_step(G, D, optimizer, loss, x_real, z, penalty, at=lambda place: None):
+    """D's step; `at` is called at each place between its lines."""
+    at("first")
+    x_fake, _ = G.forward(z)
+    s_real, cache_real = D.forward(x_real)
+    s_fake, cache_fake = D.forward(x_fake)
+    value, ds_real, ds_fake = loss.discriminator(s_real, s_fake)
+    D.zero_grad()
+    D.add_param_grads(ds_real, cache_real)
+    at("between")
+    D.add_param_grads(ds_fake, cache_fake)
+    at("last")
+    return value, 0, 0
+
+
+def d_step(*places, twist=None):
+    """right_d_step, that calls optimizer.step() at these places, and twist(D, x_real, z) last."""
+    def step(G, D, optimizer, loss, x_real, z, penalty):
+        result = right_d_step(G, D, optimizer, loss, x_real, z, penalty,
+                              lambda place: optimizer.step() if place in places else None)
+        if twist:
+            twist(D, x_real, z)
+        return result
+    return step
+
+
+@pytest.mark.parametrize("places, complaint", [
+    ([], r"calls optimizer.step\(\) 0 times"),
+    (["between", "last"], r"calls optimizer.step\(\) 2 times"),
+    (["first"], r"calls optimizer.step\(\) before all gradients are added"),
+    (["between"], r"calls optimizer.step\(\) before all gradients are added")])
+def test_a_step_has_to_call_its_optimizer_once_with_all_gradients(places, complaint):
+    G, D, x_real, z = a_gan()
+    with pytest.raises(GradientError, match=complaint):
+        check_discriminator_step(G, D, NonSaturating(), x_real, z, step=d_step(*places))
+
+
+def test_what_becomes_of_the_gradients_after_the_optimizer_has_used_them_is_nobodys_concern():
+    G, D, x_real, z = a_gan()
+    check_discriminator_step(G, D, NonSaturating(), x_real, z,
+                             step=d_step("last", twist=lambda D, x_real, z: D.zero_grad()))
+
+
+@pytest.mark.parametrize("twist", [lambda D, x_real, z: x_real.__imul__(2),
+                                   lambda D, x_real, z: z.fill(0)], ids=["x_real", "z"])
+def test_a_step_that_writes_into_what_it_is_given_is_caught(twist):
+    G, D, x_real, z = a_gan()
+    before = x_real.copy(), z.copy()
+    with pytest.raises(GradientError, match="writes into the images or the noise"):
+        check_discriminator_step(G, D, NonSaturating(), x_real, z, step=d_step("last", twist=twist))
+    np.testing.assert_equal((x_real, z), before)  # the check hands out copies
+
+
+def forgetful_generator_step(G, D, optimizer, loss, z):
+    x_fake, cache_g = G.forward(z)
+    s_fake, cache_d = D.forward(x_fake)
+    value, ds = loss.generator(s_fake)
+    G.zero_grad()
+    G.add_param_grads(D.input_grad(ds, cache_d), cache_g)
+    return value, 0
+
+
+def test_generators_steps_are_watched_too():
+    G, D, _, z = a_gan()
+    with pytest.raises(GradientError, match=r"calls optimizer.step\(\) 0 times"):
+        check_generator_step(G, D, NonSaturating(), z, step=forgetful_generator_step)
+
+
+@pytest.mark.parametrize("outcome", ["right", "wrong"])
+def test_a_check_leaves_values_gradients_and_the_arrays_themselves_as_they_were(outcome):
+    G, D, x_real, z = a_gan()
+    everything = G.parameters() + D.parameters()
+    for number, p in enumerate(everything):
+        p.grad.fill(number)
+    arrays = [(p.value, p.grad) for p in everything]
+    copies = [(p.value.copy(), p.grad.copy()) for p in everything]
+
+    def check():
+        check_generator_step(G, D, NonSaturating(), z)
+        check_layer(D, x_real)
+        if outcome == "wrong":
+            def ruin(D, x_real, z):
+                for p in D.parameters():
+                    p.value += 1
+                    p.grad = p.grad + 1
+            check_discriminator_step(G, D, NonSaturating(), x_real, z,
+                                     step=d_step("last", twist=ruin))
+    if outcome == "wrong":
+        with pytest.raises(GradientError, match="changes 0.W itself"):
+            check()
+    else:
+        check()
+    for p, held, (value, grad) in zip(everything, arrays, copies):
+        assert p.value is held[0] and p.grad is held[1]
+        assert np.array_equal(p.value, value) and np.array_equal(p.grad, grad)
+
+
+class CacheOnSelf(Dense):
+    def forward(self, x, train=True):
+        y, self.kept = super().forward(x, train)
+        return y, None
+
+    def add_param_grads(self, dy, _):
+        super().add_param_grads(dy, self.kept)
+
+
+class MaskOnSelf(LeakyReLU):
+    def forward(self, x, train=True):
+        y, self.kept = super().forward(x, train)
+        return y, None
+
+    def input_grad(self, dy, _):
+        return super().input_grad(dy, self.kept)
+
+    def branches(self, _):
+        return super().branches(self.kept)
+
+
+class OneBufferForAll(Tanh):
+    buffer = None
+
+    def forward(self, x, train=True):
+        y, _ = super().forward(x, train)
+        self.buffer = y if self.buffer is None else self.buffer
+        self.buffer[...] = y
+        return self.buffer, self.buffer
+
+
+@pytest.mark.parametrize("layer, complaint", [
+    (CacheOnSelf(4, 3), r"\nW .* WRONG: it is the gradient of a later forward pass"),
+    (MaskOnSelf(), r"\ndx .* WRONG: .* the mask is another one"),
+    (OneBufferForAll(), "a later forward pass writes into the y of an earlier one")], ids=repr)
+def test_a_cache_that_another_forward_pass_overwrites_is_caught_in_a_layer_alone(layer, complaint):
+    with pytest.raises(GradientError, match=complaint):
+        check_layer(layer.astype(np.float64), X)
+
+
+def test_a_layer_may_call_anything_rng():
+    layer = Tanh()
+    layer.rng = 0
+    check_layer(layer, X)
