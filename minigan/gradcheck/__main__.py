@@ -1,4 +1,4 @@
-"""Is every gradient of minigan right? Checks each layer alone, then whole training steps.
+"""Is every gradient of minigan right? Checks each layer and loss alone, then whole training steps.
 
     python -m minigan.gradcheck                            everything, one line for each check
     python -m minigan.gradcheck --layer Dense              one layer, with full tables
@@ -19,6 +19,7 @@ import numpy as np
 import minigan as mg
 from minigan.gradcheck import (
     GradientError, check_discriminator_step, check_generator_step, check_layer, check_tangent)
+from minigan.gradcheck.steps import check_loss
 
 SMALL = {"mlp": {"width": 4, "size": 4}, "dcgan": {"width": 2, "size": 8}}
 PENALTIES = {"none": lambda: None, "gp": partial(mg.GradientPenalty, rng=0), "r1": mg.R1Penalty}
@@ -37,8 +38,8 @@ def layer_cases():
         (mg.Conv2D(2, 3, 3, stride=2), (2, 6, 5, 2)),  # the last row of x is in no patch
         (mg.ConvTranspose2D(2, 3, 3, padding=1), (2, 2, 3, 2)),
         (mg.ConvTranspose2D(2, 3, 3, stride=2, output_padding=1), (2, 2, 3, 2)),
-        (mg.AveragePool2D(2), (2, 4, 5, 2)), (mg.MaxPool2D(2), (2, 4, 5, 2)),
-        (mg.MaxPool2D(3, stride=2), (2, 5, 5, 2)),  # patches overlap
+        (mg.AveragePool2D(2), (2, 4, 5, 2)), (mg.MaxPool2D(2), (2, 4, 5, 2)),  # and with overlap:
+        (mg.AveragePool2D(3, stride=2), (2, 5, 5, 2)), (mg.MaxPool2D(3, stride=2), (2, 5, 5, 2)),
         (mg.Upsample2D(2), (2, 2, 3, 2)),
         (mg.Dropout(0.4, rng=0), (5, 4)), (mg.GaussianNoise(0.5, rng=0), (5, 4)),
         (mg.Flatten(), (3, 2, 2, 1)), (mg.Reshape(2, 2, 1), (3, 4)),
@@ -75,6 +76,24 @@ def layer_checks(kinds):
                 yield f"{layer}, in use", partial(check_alone, check_layer, layer, x_shape, False)
             if kind != "BatchNorm":  # it takes no gradient penalty
                 yield f"{layer}, tangent", partial(check_alone, check_tangent, layer, x_shape)
+
+
+def loss_checks():
+    """(title, check) for each loss alone, the adversarial ones and those against a target."""
+    rng = np.random.default_rng(0)
+    s_real, s_fake, y = (rng.standard_normal(shape) for shape in [(6, 1), (6, 1), (5, 3)])
+    for loss in [*(kind() for kind in mg.LOSSES.values()),
+                 mg.NonSaturating(label_smoothing=0.1), mg.LeastSquares(real=0.5, fake=-1)]:
+        yield f"{loss}, D's side", partial(check_loss, f"{loss}", loss.discriminator,
+                                           {"ds_real": s_real, "ds_fake": s_fake})
+        yield f"{loss}, G's side", partial(check_loss, f"{loss}", loss.generator,
+                                           {"ds_fake": s_fake})
+    for loss, target in [(mg.mean_squared_error, {"target": rng.standard_normal(y.shape)}),
+                         (mg.mean_absolute_error, {"target": rng.standard_normal(y.shape)}),
+                         (mg.binary_cross_entropy_with_logits, {"target": rng.random(y.shape)}),
+                         (mg.cross_entropy_with_logits, {"labels": rng.integers(3, size=5)})]:
+        name = loss.__name__
+        yield name, partial(check_loss, name, partial(loss, **target), {"dy": y})
 
 
 def step_checks(arch, penalties, losses):
@@ -133,6 +152,8 @@ def main(words=None):
     groups = {}
     if "layer" in given or not given:
         groups["Each layer alone"] = layer_checks(chosen["layer"])
+    if not given:
+        groups["Each loss alone"] = loss_checks()
     if given.keys() != {"layer"}:
         groups |= {f"Training steps of {arch}": step_checks(arch, chosen["penalty"], chosen["loss"])
                    for arch in chosen["arch"]}

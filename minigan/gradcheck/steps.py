@@ -33,8 +33,8 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
 
         (s_real, s_fake, _), _, _ = forward(generator, discriminator)
         rewind()
-        ds_real, ds_fake = _check_loss(f"{loss}, D's side", loss.discriminator,
-                                       {"ds_real": s_real, "ds_fake": s_fake})
+        ds_real, ds_fake = (proved.analytic for proved in check_loss(
+            f"{loss}, D's side", loss.discriminator, {"ds_real": s_real, "ds_fake": s_fake}))
         # What is handed back for s_real, s_fake and P should be ds_real, ds_fake and 1.
         parts = {"the real batch's share": lambda: (ds_real, 0, 0),
                  "the fake batch's share": lambda: (0, ds_fake, 0),
@@ -68,7 +68,7 @@ def check_generator_step(generator, discriminator, loss, z, step=generator_step)
 
         (x_fake, s_fake), _, _ = forward(generator, discriminator)
         rewind()
-        ds, = _check_loss(f"{loss}, G's side", loss.generator, {"ds_fake": s_fake})
+        ds = check_loss(f"{loss}, G's side", loss.generator, {"ds_fake": s_fake})[0].analytic
         # What is handed back for x_fake and s_fake should be 0 and ds: only s_fake is in the loss.
         what_if = {
             "it bypasses D: ds_fake itself is handed to G":
@@ -117,8 +117,9 @@ class _Watched:
         return y, cache
 
 
-def _check_loss(title, loss, scores):
-    """The loss's own gradients, proved first: then what is wrong in the step is the step."""
+def check_loss(title, loss, scores):
+    """Proves a loss by itself, loss(*scores) -> value and the gradients; scores: {gradient's name:
+    array}. In a step this comes first: then what is wrong in the step is the step."""
     def number(sign=1):
         value, *ds = loss(*(sign * s for s in scores.values()))
         return sign * float(value), [np.sign(array) for array in ds if array is not None]
@@ -130,7 +131,7 @@ def _check_loss(title, loss, scores):
         for (name, s), ds in zip(scores.items(), found)])
     if not all(comparison.right for comparison in report):
         report.raise_if_wrong()
-    return found
+    return report
 
 
 class _Witness:

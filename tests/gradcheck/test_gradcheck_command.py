@@ -12,7 +12,8 @@ import minigan
 from minigan import (
     LOSSES, NETWORKS, BatchNorm, ConvTranspose2D, Dense, Dropout, GradientPenalty, Hinge, Layer,
     LayerNorm, LeakyReLU, Tanh)
-from minigan.gradcheck.__main__ import PENALTIES, SMALL, layer_cases, main
+from minigan.gradcheck.__main__ import (
+    PENALTIES, SMALL, layer_cases, loss_checks, main, outcome)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,35 @@ def test_each_check_is_one_line_with_its_worst_error(everything):
             for loss in LOSSES for penalty in ["", ", gp", ", r1"]
             if (which, penalty) != ("G", ", r1")} < set(titles)  # which is that under gp
     assert {"Dense(4, 3)", "Dense(4, 3), tangent", "BatchNorm(3), in use"} < set(titles)
+
+
+def test_every_public_loss_is_checked_and_every_penalty(everything):
+    titles = {line.split(maxsplit=5)[5] for line in everything[1].splitlines()
+              if line.startswith("right")}
+    public = {name: getattr(minigan, name) for name in minigan.__all__}
+    against_a_target = {name for name, thing in public.items()
+                        if getattr(thing, "__module__", "") == "minigan.targets"}
+    assert len(against_a_target) == 4 and against_a_target < titles
+    for kind in LOSSES.values():
+        assert {f"{kind()}, D's side", f"{kind()}, G's side"} < titles
+    for option in ("NonSaturating(label_smoothing=0.1)", "LeastSquares(real=0.5, fake=-1.0)"):
+        assert {f"{option}, D's side", f"{option}, G's side"} < titles
+    penalties = {type(make()).__name__ for make in PENALTIES.values()} - {"NoneType"}
+    assert penalties == {name for name in public if name.endswith("Penalty")}
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error",
+                                  "binary_cross_entropy_with_logits", "cross_entropy_with_logits"])
+def test_a_loss_against_a_target_that_is_wrong_is_found(name, monkeypatch, capsys):
+    right = getattr(minigan, name)
+
+    def doubled(y, **target):
+        value, dy = right(y, **target)
+        return value, 2 * dy
+    doubled.__name__ = name
+    monkeypatch.setattr(minigan, name, doubled)
+    wrong = [title for title, check in loss_checks() if not outcome(title, check, False)[0]]
+    assert wrong == [name]
 
 
 def test_nothing_public_is_left_out():
