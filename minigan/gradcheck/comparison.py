@@ -93,9 +93,15 @@ class Report(list):
         return "\n".join([self.title, header, *map(str, self)])
 
     def raise_if_wrong(self):
-        """Raises GradientError if a gradient is wrong, or if all vanish and nothing was proved."""
+        """Raises GradientError if a gradient is wrong, or if nothing was proved: all vanish, or
+        kinks excuse (nearly) all elements of one."""
         if not all(comparison.right for comparison in self):
             raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}", self)
         if all(comparison.vanishes for comparison in self):
             raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
+        excused = [each.name for each in self if each.kinks > 0.9 * each.crossed.size]
+        if excused:
+            raise GradientError(f"nothing is proved of {', '.join(excused)}, where (nearly) all "
+                                "elements cross a kink: take fewer examples, or another x or seed\n"
+                                f"{self}", self)
         return self

@@ -301,7 +301,28 @@ def test_an_element_whose_relu_changes_sides_is_counted_apart():
     report = check_layer(LeakyReLU(), x)
     assert report[0].kinks == 1 and report[0].right
     y_dot, dx, dx_dot = check_tangent(LeakyReLU(), x)
-    assert (y_dot.kinks, dx.kinks, dx_dot.kinks) == (x.size, 1, 0)  # along x_dot all of x moves
+    assert (y_dot.kinks, dx.kinks, dx_dot.kinks) == (4, 1, 0)  # along x_dot all of x[1] moves
+
+
+class DoubledTangent(LeakyReLU):
+    def tangent(self, x_dot, y):
+        return 2 * self.input_grad(x_dot, y), x_dot
+
+
+@pytest.mark.parametrize("behind", [[], [Dense(4, 30, 0)]], ids=["alone", "behind Dense"])
+def test_one_crossed_kink_excuses_no_tangent_but_that_of_its_own_example(behind):
+    x = X.copy()
+    x[1, 2] = 1e-8
+    check_tangent(Sequential(*behind, LeakyReLU()).astype(np.float64), x)
+    with pytest.raises(GradientError, match="y_dot .* WRONG"):
+        check_tangent(Sequential(*behind, DoubledTangent()).astype(np.float64), x)
+
+
+def test_where_kinks_excuse_everything_nothing_is_proved_and_the_check_says_so():
+    with pytest.raises(GradientError, match="nothing is proved of dx, where .* cross a kink"):
+        check_layer(Sequential(LeakyReLU(), Dense(4, 2)).astype(np.float64), np.full((3, 4), 1e-9))
+    with pytest.raises(GradientError, match="nothing is proved of y_dot, "):
+        check_tangent(LeakyReLU(), np.full((3, 4), 1e-9))
 
 
 def test_a_check_changes_neither_values_nor_statistics_nor_random_streams():
@@ -465,7 +486,11 @@ def test_kinks_in_a_step_are_left_out_those_of_the_penalty_and_of_the_loss_too()
         D = Sequential(Dense(2, 2, 1), LeakyReLU(), Dense(2, 1, 2)).astype(np.float64)
         D.layers[0].W.value[...] = [[1, 1], [-1, 1]]
         D.layers[0].b.value[...] = 0.5, 9  # the first unit is at its kink where x = (1, 1.5)
-        report = check_discriminator_step(G, D, loss, x_real, np.ones((2, 2)), penalty)
+        try:
+            report = check_discriminator_step(G, D, loss, x_real, np.ones((2, 2)), penalty)
+        except GradientError as error:
+            report = error.report
+            assert "nothing is proved of" in str(error) and all(found.kinks for found in report)
         return [found.kinks for found in report]  # of W, b, W, b
 
     def at_the_kink(D, x_real, x_fake):
