@@ -152,7 +152,11 @@ def _check_step(title, learner, other, number, run, given, numbers, parts, what_
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before, kept = ([p.value.copy() for p in network.parameters()] for network in (learner, other))
     optimizer, handed = _Witness(learner), [array.copy() for array in given]
-    value = float(run(optimizer, *handed)[0])
+    result = run(optimizer, *handed)
+    if not isinstance(result, tuple):
+        raise GradientError(f"{title}: it returns {result!r:.40}, where a tuple belongs, the loss "
+                            "value first")
+    value = float(result[0])
     for array, old in zip(handed, given):
         expect_equal(title, "it writes into the images or the noise that it is given", array, old)
     for (name, p), old in zip(learner.named_parameters(), before):

@@ -625,6 +625,12 @@ def forgetful_generator_step(G, D, optimizer, loss, z):
     return value, 0
 
 
+def test_a_step_that_returns_nothing_is_told_so():
+    G, D, _, z = a_gan()
+    with pytest.raises(GradientError, match="it returns None, where a tuple belongs"):
+        check_generator_step(G, D, NonSaturating(), z, step=lambda *given: None)
+
+
 def test_generators_steps_are_watched_too():
     G, D, _, z = a_gan()
     with pytest.raises(GradientError, match=r"calls optimizer.step\(\) 0 times"):
