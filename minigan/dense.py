@@ -24,7 +24,8 @@ class Dense(Layer):
 
     def forward(self, x, train=True):
         self.check_input(x, x.ndim == 2 and x.shape[1] == self.in_features,
-                         f"(N, {self.in_features})", ": put Flatten() in front" * (x.ndim > 2))
+                         f"(N, {self.in_features})",
+                         ": put Flatten() in front" if x.ndim > 2 else "")
         return x @ self.W.value + self.b.value, x
 
     def input_grad(self, dy, x):

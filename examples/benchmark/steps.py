@@ -174,7 +174,7 @@ def main(argv=None):
     for library in ("OPENBLAS", "OMP", "MKL"):  # the processes read it when they import NumPy
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     os.environ["CUPY_TF32"] = "0"  # they read this too; pytorch.py does the same
-    on_gpu = " on GPU" * (args.backend == "cupy")
+    on_gpu = " on GPU" if args.backend == "cupy" else ""
     sides = [f"minigan{on_gpu}"]
     with start_process() as process:
         peak = process.submit(matmul_speed, *sides).result()
@@ -184,7 +184,7 @@ def main(argv=None):
         if on_gpu and not torch_finds_a_gpu():
             print("This PyTorch cannot compute on the GPU: minigan is measured alone.")
         else:
-            sides.append(f"PyTorch{on_gpu}" + ", fused Adam" * args.fused_adam)
+            sides.append(f"PyTorch{on_gpu}" + (", fused Adam" if args.fused_adam else ""))
     for workload in args.workloads:
         for batch_size in args.batch_sizes:
             times, *more = measure(workload, batch_size, sides, args.rounds, not args.no_layers)

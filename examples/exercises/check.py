@@ -149,7 +149,7 @@ def summary(verdicts):
     wrong = [v.name for v in verdicts if v.word not in ("right", "missing")]
     if len(missing) == len(verdicts):
         return "not written yet"
-    named = [f"{word}: {', '.join(names[:3])}" + ", ..." * (len(names) > 3)
+    named = [f"{word}: {', '.join(names[:3] + ['...'] if len(names) > 3 else names)}"
              for word, names in [("wrong", wrong), ("not written yet", missing)] if names]
     return "; ".join(named) or "done"
 

@@ -8,6 +8,7 @@
 Pictures go to runs/exercises. --solutions runs the reference solutions in place of your code.
 """
 import argparse
+import math
 import os
 import sys
 import time
@@ -121,7 +122,7 @@ def learn(ex, args, data, G, D, adams, loss, count, penalty=None, steps_of_D=1):
                 d_loss, d_real, d_fake = ex[4].discriminator_step(
                     G, D, adams[1], loss, data.batch(rng, count), noise(count), penalty)
             g_loss, _ = ex[4].generator_step(G, D, adams[0], loss, noise(count))
-            if step % -(-args.steps // 10) == 0 or step == args.steps:
+            if step % math.ceil(args.steps / 10) == 0 or step == args.steps:
                 print(f"step {step:4}, {time.perf_counter() - started:3.0f} s: "
                       f"D loss {d_loss:6.3f}, G loss {g_loss:6.3f}, D(x) {d_real:5.2f}, "
                       f"D(G(z)) {d_fake:5.2f}  {data.describe(G(noise(500)))}", flush=True)

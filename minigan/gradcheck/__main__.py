@@ -105,7 +105,7 @@ def step_checks(arch, penalties, losses):
                 for network in mg.NETWORKS[arch](3, rng, **norm, **SMALL[arch]))
         x_real, z = rng.standard_normal((4, size, size, 1)), rng.standard_normal((4, 3))
         given = G, D, mg.LOSSES[loss]()
-        title = f"{which} step of {arch}, {loss}" + f", {penalty}" * (penalty != "none")
+        title = f"{which} step of {arch}, {loss}" + ("" if penalty == "none" else f", {penalty}")
         if which == "D":
             yield title, partial(check_discriminator_step, *given, x_real, z,
                                  PENALTIES[penalty](), mg.discriminator_step)
@@ -168,7 +168,8 @@ def main(words=None):
             proved.append(count)
             wrong += [] if count else [title]
     verdict = f"{len(wrong)} wrong; begin with the first, {wrong[0]}" if wrong else "all right"
-    print("\n" * (not given) + f"{len(proved)} checks, {sum(proved)} gradients right, "
+    blank_line = "" if given else "\n"
+    print(f"{blank_line}{len(proved)} checks, {sum(proved)} gradients right, "
           f"{time.perf_counter() - started:.1f} s: {verdict}")
     return 1 if wrong else 0
 

@@ -29,7 +29,7 @@ class Context:
     dy: np.ndarray = None                           # and what it is handed for the way back,
     dy_name: str = "dy"                             # by name
     parameters: dict = field(default_factory=dict)  # {name: value}
-    numbers: dict = field(default_factory=dict)     # {what: k}, k may turn up as a wrong factor
+    numbers: dict = field(default_factory=dict)     # of known_numbers: may be a wrong factor
     parts: dict = field(default_factory=dict)       # {name: f}, of which the number is the sum
     what_if: dict = field(default_factory=dict)     # {the mistake, if the gradient is that of f: f}
     leftover: float = 0.0                           # what the gradient held before

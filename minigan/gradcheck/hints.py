@@ -78,16 +78,16 @@ TWO = "a factor 2 too many, or something added twice", "a factor 2 forgotten"
 def _times(subject, factor, numbers):
     """In words: subject is factor times what it should be, and where such a number is at home."""
     if _near(factor, -1):
-        return "the sign" + f" of {subject}" * (subject != "it") + " is wrong"
+        return "the sign is wrong" if subject == "it" else f"the sign of {subject} is wrong"
     size = abs(factor)
-    reasons = [f"{k:.4g} is {what}: {why}" for what, k in numbers.items() if k > 0 and k != 1
-               for why, times in zip(COUNT if isinstance(k, int) else SETTING, (k, 1 / k))
+    reasons = [f"{k:.4g} is {what}: {why}" for what, (k, whys) in numbers.items()
+               if k > 0 and k != 1 for why, times in zip(whys, (k, 1 / k))
                if _near(size, times)]  # of equal numbers, as a batch and a kernel may have, all
     reasons += [why for why, times in zip(TWO, (2, 1 / 2)) if _near(size, times)]
     whole = size < 0.6 and _near(1 / size, round(1 / size))
-    return (f"{subject} is " + (f"1/{1 / size:.0f} of" if whole else f"{size:.4g} times")
-            + " the right one" + " with the wrong sign" * bool(factor < 0)
-            + ", and " * bool(reasons) + ", or ".join(reasons[:3]))
+    told = f"{subject} is " + (f"1/{1 / size:.0f} of" if whole else f"{size:.4g} times")
+    told += " the right one with the wrong sign" if factor < 0 else " the right one"
+    return f"{told}, and {', or '.join(reasons[:3])}" if reasons else told
 
 
 # The questions: what is odd about all of it
@@ -110,7 +110,8 @@ def _step_too_long(c):
 def _all_zero(c):
     if not c.analytic.any():
         also = c.context.parts and _what_if(c)  # in a step: two shares may cancel
-        return "it is all zero: the path is cut, or nothing was added" + f"; or {also}" * bool(also)
+        told = "it is all zero: the path is cut, or nothing was added"
+        return f"{told}; or {also}" if also else told
 
 
 # The questions: a factor, or a term of a sum

@@ -6,6 +6,7 @@ import numpy as np
 
 from minigan.gradcheck.comparison import Comparison, GradientError
 from minigan.gradcheck.differences import STEP, central_differences, require_float64
+from minigan.gradcheck.hints import COUNT, SETTING
 
 
 class Rewind:
@@ -95,20 +96,20 @@ def expect_equal(subject, complaint, found, expected, tolerance=1e-9):
 
 
 def known_numbers(x, y, *owners):
-    """{what: k}, numbers that may turn up as a wrong factor: of a mean over k things k is an int,
-    a setting such as a slope is a float."""
-    numbers = {"the batch size": len(x)}
+    """{what: (k, COUNT or SETTING)}, numbers k that may turn up as a wrong factor: how many things
+    a mean is over, or a setting such as a slope."""
+    numbers = {"the batch size": (len(x), COUNT)}
     if y.ndim == 4:
-        numbers |= {"P Q, the number of places": y[0, ..., 0].size,
-                    "N P Q, the number of places in the batch": y[..., 0].size}
+        numbers |= {"P Q, the number of places": (y[0, ..., 0].size, COUNT),
+                    "N P Q, the number of places in the batch": (y[..., 0].size, COUNT)}
     for owner in owners:
         for name, k in getattr(owner, "__dict__", {}).items():
             if isinstance(k, int) and not name.startswith("_"):
-                numbers |= {name: k, f"{name} ** 2": k ** 2}
+                numbers |= {name: (k, COUNT), f"{name} ** 2": (k ** 2, COUNT)}
             elif isinstance(k, float):
-                numbers |= {name: k, f"1 - {name}": 1 - k}
+                numbers |= {name: (k, SETTING), f"1 - {name}": (1 - k, SETTING)}
         for name, p in getattr(owner, "named_parameters", list)():
             if p.value.ndim > 1 and np.isfinite(p.value).all():
                 sigma = np.linalg.norm(p.value.reshape(-1, p.value.shape[-1]), 2)
-                numbers[f"the largest singular value of {name}"] = float(sigma)
+                numbers[f"the largest singular value of {name}"] = float(sigma), SETTING
     return numbers

@@ -151,13 +151,13 @@ def _check_step(title, learner, other, number, run, given, numbers, parts, what_
     for p in learner.parameters() + other.parameters():
         p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it, the other keep it
     before, kept = ([p.value.copy() for p in network.parameters()] for network in (learner, other))
-    optimizer, handed = _Witness(learner), [array.copy() for array in given]
-    result = run(optimizer, *handed)
+    optimizer, copies = _Witness(learner), [array.copy() for array in given]
+    result = run(optimizer, *copies)
     if not isinstance(result, tuple):
         raise GradientError(f"{title}: it returns {result!r:.40}, where a tuple belongs, the loss "
                             "value first")
     value = float(result[0])
-    for array, old in zip(handed, given):
+    for array, old in zip(copies, given):
         expect_equal(title, "it writes into the images or the noise that it is given", array, old)
     for (name, p), old in zip(learner.named_parameters(), before):
         expect_equal(title, f"it changes {name} itself: leave that to the optimizer",

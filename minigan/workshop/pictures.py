@@ -1,6 +1,8 @@
 """Pictures of a training: grids of samples, curves of its log, an animation of its grids.
 
 Images are float (N, H, W) in [0, 1]. matplotlib, which draws, is imported only if need be."""
+import math
+
 import numpy as np
 
 from minigan.workshop.files import whole_file
@@ -11,8 +13,8 @@ def image_grid(images, columns=8, gap=2):
     if images.ndim != 3 or not images.size:
         raise ValueError(f"image_grid takes one or more images (N, H, W), got shape {images.shape}")
     columns = min(columns, len(images))
-    padding = (0, -len(images) % columns), (0, gap), (0, gap)  # fills the last row; then the gaps
-    cells = np.pad(images.astype(float), padding, constant_values=0.25)
+    missing = math.ceil(len(images) / columns) * columns - len(images)  # in the last row
+    cells = np.pad(images.astype(float), [(0, missing), (0, gap), (0, gap)], constant_values=0.25)
     rows = cells.reshape(-1, columns, *cells.shape[1:]).swapaxes(1, 2)  # (rows, H, columns, W)
     grid = rows.reshape(rows.shape[0] * rows.shape[1], -1)
     return grid[:len(grid) - gap, :grid.shape[1] - gap]

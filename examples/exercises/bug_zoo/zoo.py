@@ -200,10 +200,10 @@ def main(words=None):
     generator, _, losses = train(gan, args.seed, args.steps)
     hit, good, x, real = try_out(gan, generator)
     d_loss, g_loss = losses[-100:].mean(axis=0)
-    print(f"{name}{', healthy' * args.healthy}: {hit} of {len(gan.modes())} modes hit, "
+    print(f"{name}{', healthy' if args.healthy else ''}: {hit} of {len(gan.modes())} modes hit, "
           f"{good:.0%} of the samples are good; D loss {d_loss:.2f}, G loss {g_loss:.2f}; "
           f"{time.perf_counter() - started:.0f} s")
-    path = Path("runs/bug_zoo") / f"{name}{'_healthy' * args.healthy}.png"
+    path = Path("runs/bug_zoo") / f"{name}{'_healthy' if args.healthy else ''}.png"
     draw(path, x, real)
     print(f"samples are in {path}")
 
