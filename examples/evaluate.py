@@ -22,19 +22,21 @@ import numpy as np
 from minigan import (
     Adam, BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, Sequential, cross_entropy_with_logits)
 from minigan.workshop import (
-    cache_folder, frechet_distance, generate, image_grid, keep_freed_memory, load, load_mnist,
-    one_line_errors, parzen_log_likelihood, save, to_float, whole_file)
+    cache_folder, check_state, frechet_distance, generate, image_grid, keep_freed_memory, load,
+    load_mnist, one_line_errors, parzen_log_likelihood, require, save, to_float, whole_file,
+    writable_folder)
 
-COUNT = 10000
+COUNT, FEATURES = 10000, 64
 
 
 def build_classifier(rng):
-    """Images (N, 28, 28, 1) in [-1, 1] -> features (N, 64), and features -> logits (N, 10)."""
+    """Images (N, 28, 28, 1) in [-1, 1] -> features (N, FEATURES) -> logits (N, 10): two networks.
+    """
     features = Sequential(
         Conv2D(1, 16, 4, stride=2, padding=1, rng=rng), BatchNorm(16), LeakyReLU(),   # 14 x 14
         Conv2D(16, 32, 4, stride=2, padding=1, rng=rng), BatchNorm(32), LeakyReLU(),  # 7 x 7
-        Flatten(), Dense(7 * 7 * 32, 64, rng), BatchNorm(64), LeakyReLU())
-    return features, Dense(64, 10, rng, std=0.01)
+        Flatten(), Dense(7 * 7 * 32, FEATURES, rng), BatchNorm(FEATURES), LeakyReLU())
+    return features, Dense(FEATURES, 10, rng, std=0.01)
 
 
 def train_classifier(images, labels, epochs=4, batch_size=100, seed=0):
@@ -62,6 +64,7 @@ def load_classifier(data_dir):
     if path.exists():
         networks, saved = build_classifier(np.random.default_rng(0)), load(path)
         for network, name in zip(networks, ("features", "logits")):
+            check_state(saved.get(name), network.state_dict(), f"{path}: {name}")
             network.load_state_dict(saved[name])
     else:
         networks = train_classifier(*load_mnist(data_dir))
@@ -70,11 +73,25 @@ def load_classifier(data_dir):
 
 
 def load_samples(path, backend):
-    """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint."""
-    with np.load(path) as file:
-        if "images" in file:
-            return file["images"]
-    return generate(path, COUNT, backend=backend)
+    """Images (N, 28, 28) in [0, 1]: those in an .npz of generate.py, or 10,000 of a checkpoint.
+    Raises ValueError, which names the file, if it is neither."""
+    images = None
+    try:
+        with np.load(path) as file:
+            if "images" in file:
+                images = file["images"]
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # as strange files raise many kinds
+        raise ValueError(f"{path} is no .npz file, of samples or a checkpoint ({error})") from error
+    if images is None:
+        return generate(path, COUNT, backend=backend)
+    expected = f"{path}: expected images, floats (N, 28, 28) from 0 to 1, N > {FEATURES}, got "
+    if images.dtype.kind != "f" or images.shape[1:] != (28, 28) or len(images) <= FEATURES:
+        raise ValueError(f"{expected}{images.dtype} of shape {images.shape}")
+    if not (0 <= images.min() and images.max() <= 1):  # NaN, too
+        raise ValueError(f"{expected}numbers from {images.min():.3g} to {images.max():.3g}")
+    return images
 
 
 class Judge:
@@ -152,6 +169,9 @@ def main(words=None):
     args = parser.parse_args(words)
     keep_freed_memory()
     with one_line_errors():
+        if args.picture:
+            require("matplotlib")
+            writable_folder(args.picture.parent)
         samples = {str(path): load_samples(path, args.backend) for path in args.paths}
         judge = Judge(args.data_dir)
         print(f"The classifier, in {judge.path}, reads {judge.accuracy:.2%} of the test images")

@@ -12,6 +12,7 @@ import shlex
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ from minigan import (
 from minigan.backend import backend_module
 from minigan.workshop import (
     MovingAverage, Run, at_least, draw_images, draw_noise, keep_freed_memory, load_run,
-    one_line_errors, require, save_animation, save_curves, save_grid, save_samples,
-    training_images, writable_folder)
+    locked_folder, one_line_errors, require, save_animation, save_curves, save_grid, save_samples,
+    training_images)
 
 # As in the papers. norm: what D has between its layers; n_critic: steps of D for each of G. With
 # the loss "wasserstein" it is WGAN-GP, only that it learns five times as fast.
@@ -54,7 +55,7 @@ EPOCH_PICTURE = "samples_epoch_{:03}.png"
 def complete(given):
     """{name: value} of all that a checkpoint remembers: what is given, else what the recipe says.
     """
-    args = {"data": "auto", "data_dir": None, "arch": "mlp", "loss": "nonsaturating", "seed": 0,
+    args = {"data": "auto", "data_dir": "", "arch": "mlp", "loss": "nonsaturating", "seed": 0,
             "recipe": "classical" if "loss" in given else "tuned", **CLASSICAL["mlp"]}
     arch, loss, recipe = ((args | given)[name] for name in ("arch", "loss", "recipe"))
     args |= CLASSICAL["dcgan"] if arch == "dcgan" else {}
@@ -117,7 +118,7 @@ def train(args, images, saved):
     seconds = time.perf_counter() - started
 
     save_grid(args.out / "samples.png", draw_images(artist, z_shown))
-    save_curves(args.out / "losses.png", run.history, columns, run.steps_per_epoch)
+    save_curves(args.out / "losses.png", run.history, columns, run.steps_per_epoch / run.block)
     pictures = [args.out / EPOCH_PICTURE.format(epoch + 1) for epoch in range(run.epochs_begun)]
     save_animation(args.out / "training.gif", filter(Path.exists, pictures))
     if args.save_samples:
@@ -132,6 +133,8 @@ def train(args, images, saved):
         if run.interrupted:
             again = [] if args.resume else ["--resume"]
             print("Interrupted. To go on:", shlex.join(["python", *sys.argv, *again]))
+    if run.interrupted:
+        sys.exit(128 + run.interrupted)  # as shells have it: 130 after Ctrl-C
 
 
 def parse(words):
@@ -157,33 +160,37 @@ def parse(words):
     return parser.parse_args(words)
 
 
-def prepare(words, scratch):
-    """The arguments, the images and, with --resume, the saved state. What is slow comes last."""
-    args, saved = parse(words), None
-    require("matplotlib", "tqdm")
-    backend_module(args.backend)
-    if args.dry_run:
-        args.data, args.epochs, args.out, args.resume = "digits", 2, Path(scratch), False
+def prepare(args):
+    """Completes the arguments; returns the images and, with --resume, the saved state."""
     given = {name: value for name, value in vars(args).items() if value not in (None, "auto")}
-    checkpoint = args.out / "checkpoint.npz"
-    if args.resume:
-        saved, given = load_run(checkpoint, complete, given, free=["epochs", "data_dir"])
-    elif checkpoint.exists():
-        raise FileExistsError(f"{checkpoint} exists: add --resume, or choose another --out")
+    saved, given = (load_run(args.out / "checkpoint.npz", complete, given, ["epochs", "data_dir"])
+                    if args.resume else (None, given))
     vars(args).update(complete(given))
-    writable_folder(args.out)
-    images, args.data = training_images(
+    np.empty((args.save_samples or 0, 28, 28), np.float32)  # fails now if it is too many
+    images, args.data = training_images(  # which is slow
         args.data, args.data_dir, 512 if args.dry_run else 60000, args.seed)
-    return args, images, saved
+    return images, saved
 
 
 def main(words=None):
     keep_freed_memory()
-    try:
-        with one_line_errors(), tempfile.TemporaryDirectory() as scratch:
-            train(*prepare(sys.argv[1:] if words is None else words, scratch))
-    except KeyboardInterrupt:
-        sys.exit("Interrupted at once; --resume goes on from the last checkpoint, if there is one")
+    args = parse(sys.argv[1:] if words is None else words)
+    scratch = tempfile.TemporaryDirectory() if args.dry_run else nullcontext()
+    with one_line_errors("Interrupted at once; --resume goes on from the last checkpoint"), scratch:
+        require("matplotlib", "tqdm")
+        backend_module(args.backend)
+        if args.dry_run:
+            args.data, args.epochs, args.out, args.resume = "digits", 2, Path(scratch.name), False
+        checkpoint = args.out / "checkpoint.npz"
+        if args.resume != checkpoint.exists():
+            raise OSError(f"there is no {checkpoint} to resume from" if args.resume else
+                          f"{checkpoint} exists: add --resume, or choose another --out")
+        with locked_folder(args.out):
+            images, saved = prepare(args)
+            try:
+                train(args, images, saved)
+            except (ValueError, OverflowError, ZeroDivisionError) as error:
+                raise ValueError(f"{checkpoint}: {error}" if saved else error) from error
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """minigan: generative adversarial networks from scratch, every gradient written by hand.
 
 Read the files in this order: each imports only files above it, and backend.py. (flat.py, which is
-behind optimizers.py, nobody need read.)"""
+behind optimizers.py, and checks.py, which refuses wrong arguments, nobody need read.)"""
 # The first hour: what a GAN is, and how the gradient finds its way.
 from minigan.train import discriminator_step, generator_step
 from minigan.parameters import Parameter  # skip it at first

@@ -6,6 +6,14 @@ from minigan.layer import Layer
 
 
 class _Activation(Layer):
+    def forward(self, x, train=True):
+        self.check_input(x, "N", ...)
+        y = self.f(x)
+        return y, y
+
+    def input_grad(self, dy, y):
+        self.check_dy(dy, y.shape)
+        return dy * self.f_prime(y)
 
     def tangent(self, x_dot, y):
         return self.input_grad(x_dot, y), x_dot  # ∂y/∂x is diagonal, and its own transpose
@@ -14,12 +22,11 @@ class _Activation(Layer):
 class ReLU(_Activation):
     """y = max(x, 0),  f' = 1 where y > 0, else 0.  x, y (N, ...)."""
 
-    def forward(self, x, train=True):
-        y = array_module(x).maximum(x, 0)
-        return y, y
+    def f(self, x):
+        return array_module(x).maximum(x, 0)
 
-    def input_grad(self, dy, y):
-        return dy * (y > 0)
+    def f_prime(self, y):
+        return y > 0
 
     def branches(self, y):
         return [y > 0]
@@ -29,19 +36,16 @@ class LeakyReLU(_Activation):
     """y = max(x, a x),  f' = 1 where y > 0, else a = negative_slope, 0 < a < 1.  x, y (N, ...)."""
 
     def __init__(self, negative_slope=0.2):
-        if not 0 < negative_slope < 1:
-            raise ValueError(f"LeakyReLU takes 0 < negative_slope < 1, got {negative_slope}: "
-                             "for 0 use ReLU()")
+        self.check_settings(locals())
         self.negative_slope = float(negative_slope)  # a NumPy float64 would turn y into float64
 
-    def forward(self, x, train=True):
-        y = array_module(x).maximum(x, self.negative_slope * x)
-        return y, y
+    def f(self, x):
+        return array_module(x).maximum(x, self.negative_slope * x)
 
-    def input_grad(self, dy, y):
+    def f_prime(self, y):
         a = self.negative_slope
         # Arithmetic: np.where stumbles over unpredictable branches and is 4 to 8 times as slow.
-        return dy * ((y > 0).astype(dy.dtype) * (1 - a) + a)
+        return (y > 0).astype(y.dtype) * (1 - a) + a
 
     def branches(self, y):
         return [y > 0]
@@ -50,12 +54,11 @@ class LeakyReLU(_Activation):
 class Tanh(_Activation):
     """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in [-1, 1]."""
 
-    def forward(self, x, train=True):
-        y = array_module(x).tanh(x)
-        return y, y
+    def f(self, x):
+        return array_module(x).tanh(x)
 
-    def input_grad(self, dy, y):
-        return dy * (1 - y * y)
+    def f_prime(self, y):
+        return 1 - y * y
 
     def curvature(self, dy_dot, dx_dot, x_dot, y):
         return -2 * y * x_dot * dx_dot  # f'' x_dot dy_dot, with f'' = -2 y f', dx_dot = f' dy_dot
@@ -64,12 +67,11 @@ class Tanh(_Activation):
 class Sigmoid(_Activation):
     """y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2,  f' = y (1 - y).  x, y (N, ...), y 0 to 1."""
 
-    def forward(self, x, train=True):
-        y = (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows
-        return y, y
+    def f(self, x):
+        return (1 + array_module(x).tanh(x / 2)) / 2  # in this form no x overflows
 
-    def input_grad(self, dy, y):
-        return dy * y * (1 - y)
+    def f_prime(self, y):
+        return y * (1 - y)
 
     def curvature(self, dy_dot, dx_dot, x_dot, y):
         return (1 - 2 * y) * x_dot * dx_dot  # as in Tanh, where f'' = (1 - 2 y) f'

@@ -16,6 +16,7 @@ at the end of the image is in no patch. Source: Dumoulin and Visin 2016."""
 import numpy as np
 
 from minigan.backend import array_module
+from minigan.checks import check_settings
 from minigan.layer import Layer
 from minigan.parameters import Parameter
 
@@ -27,8 +28,12 @@ def _places(size, K, S, padding):
 
 def patches(x, kernel_size, stride=1, padding=0):
     """The patches of images, one to a row: x (N, height, width, C) -> (N P Q, K K C), a copy."""
+    check_settings("patches", locals())
     (N, height, width, C), K, S = x.shape, kernel_size, stride
     P, Q = (_places(size, K, S, padding) for size in (height, width))
+    if min(P, Q) < 1:
+        raise ValueError(f"a kernel of {K} x {K} does not fit into x of shape {tuple(x.shape)}, "
+                         f"with padding={padding}: take larger images")
     padded = array_module(x).zeros((N, height + 2 * padding, width + 2 * padding, C), x.dtype)
     padded[:, padding:padding + height, padding:padding + width] = x
     n, h, w, c = padded.strides
@@ -41,6 +46,7 @@ def patches(x, kernel_size, stride=1, padding=0):
 
 def fold(rows, shape, kernel_size, stride=1, padding=0):
     """The transpose of patches: rows (N P Q, K K C) are added up to images of the given shape."""
+    check_settings("fold", locals())
     (N, height, width, C), K, S = shape, kernel_size, stride
     P, Q = (_places(size, K, S, padding) for size in (height, width))
     x = array_module(rows).zeros((N, height + 2 * padding, width + 2 * padding, C), rows.dtype)
@@ -57,10 +63,7 @@ class _Convolution(Layer):
 
     def __init__(self, in_channels, out_channels, kernel_size, stride, padding, rng, std, W_shape,
                  spread=1):
-        if min(in_channels, out_channels, kernel_size, stride) < 1 or padding < 0:
-            raise ValueError(
-                f"{type(self).__name__} takes channels, kernel_size and stride from 1, padding "
-                f"from 0, got {in_channels}, {out_channels}, {kernel_size}, {stride}, {padding}")
+        self.check_settings(locals(), "std")
         self.in_channels, self.out_channels, self.std = in_channels, out_channels, std
         self.kernel_size, self.stride, self.padding = self.window = kernel_size, stride, padding
         std = spread * (kernel_size ** 2 * in_channels) ** -0.5 if std is None else std
@@ -68,11 +71,9 @@ class _Convolution(Layer):
         self.b = Parameter(np.zeros(out_channels, np.float32))
 
     def forward(self, x, train=True):
-        self.check_input(x, x.ndim == 4 and x.shape[3] == self.in_channels,
-                         f"(N, H, W, {self.in_channels})")
+        self.check_input(x, "N", "H", "W", self.in_channels)
         if min(self.output_shape(x.shape)) < 1:
-            raise ValueError(f"{self} takes larger images than x of shape {tuple(x.shape)}: "
-                             f"its output would have shape {self.output_shape(x.shape)}")
+            raise ValueError(f"{self} takes larger images than x of shape {tuple(x.shape)}")
         y, cache = self.apply(x)
         y += self.b.value
         return y, cache
@@ -111,12 +112,14 @@ class Conv2D(_Convolution):
 
     def input_grad(self, dy, cache):
         _, x_shape = cache
+        self.check_dy(dy, self.output_shape(x_shape))
         W = self.W.value.reshape(-1, self.out_channels)            # (K K C, M)
         drows = dy.reshape(-1, self.out_channels) @ W.T            # (N P Q, K K C)
         return fold(drows, x_shape, *self.window)
 
     def add_weight_grad(self, dy, cache):
-        rows, _ = cache
+        rows, x_shape = cache
+        self.check_dy(dy, self.output_shape(x_shape))
         dW = rows.T @ dy.reshape(-1, self.out_channels)            # (K K C, M)
         self.W.grad += dW.reshape(self.W.grad.shape)
 
@@ -131,12 +134,12 @@ class ConvTranspose2D(_Convolution):
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
                  output_padding=0, rng=None, std=None):
-        if not 0 <= output_padding < stride:
-            raise ValueError("ConvTranspose2D takes 0 <= output_padding < stride, "
-                             f"got output_padding={output_padding}, stride={stride}")
         self.output_padding = output_padding
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, rng, std,
                          (in_channels, kernel_size, kernel_size, out_channels), spread=stride)
+        if isinstance(output_padding, (bool, float)) or output_padding not in range(stride):
+            raise ValueError("ConvTranspose2D takes a whole number from 0, less than stride, as "
+                             f"output_padding, got {output_padding!r}")
 
     def output_shape(self, x_shape):
         K, S, padding = self.window
@@ -150,10 +153,12 @@ class ConvTranspose2D(_Convolution):
         return fold(rows, self.output_shape(x.shape), *self.window), x
 
     def input_grad(self, dy, x):
+        self.check_dy(dy, self.output_shape(x.shape))
         W = self.W.value.reshape(self.in_channels, -1)             # (C, K K M)
         dx = patches(dy, *self.window) @ W.T                       # (N P Q, C)
         return dx.reshape(x.shape)
 
     def add_weight_grad(self, dy, x):
+        self.check_dy(dy, self.output_shape(x.shape))
         dW = x.reshape(-1, self.in_channels).T @ patches(dy, *self.window)    # (C, K K M)
         self.W.grad += dW.reshape(self.W.grad.shape)

@@ -15,23 +15,23 @@ class Dense(Layer):
     b starts at 0."""
 
     def __init__(self, in_features, out_features, rng=None, std=None):
-        if min(in_features, out_features) < 1:
-            raise ValueError(f"Dense takes sizes from 1, got {in_features}, {out_features}")
+        self.check_settings(locals(), "std")
         self.in_features, self.out_features, self.std = in_features, out_features, std
         std = in_features ** -0.5 if std is None else std
         self.W = Parameter.normal((in_features, out_features), std, rng)
         self.b = Parameter(np.zeros(out_features, np.float32))
 
     def forward(self, x, train=True):
-        self.check_input(x, x.ndim == 2 and x.shape[1] == self.in_features,
-                         f"(N, {self.in_features})",
-                         ": put Flatten() in front" if x.ndim > 2 else "")
+        self.check_input(x, "N", self.in_features,
+                         advice=": put Flatten() in front" if getattr(x, "ndim", 0) > 2 else "")
         return x @ self.W.value + self.b.value, x
 
     def input_grad(self, dy, x):
+        self.check_dy(dy, (len(x), self.out_features))
         return dy @ self.W.value.T
 
     def add_param_grads(self, dy, x):
+        self.check_dy(dy, (len(x), self.out_features))
         self.W.grad += x.T @ dy
         self.b.grad += dy.sum(axis=0)
 

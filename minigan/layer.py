@@ -20,6 +20,7 @@ of the two modules x belongs to (backend.py)."""
 import inspect
 
 from minigan.backend import array_module
+from minigan.checks import check_array, check_settings
 from minigan.parameters import HasParameters, Parameter
 
 
@@ -81,22 +82,30 @@ class Layer(HasParameters):
 
     # What no formula depends on.
 
+    check_settings = check_settings  # of the constructor
+
     def branches(self, cache):
         """Arrays that tell which piece each element is on, if y is made of pieces as ReLU's is.
         Where two meet, at a kink, y has no derivative, and gradcheck asks for none."""
         return []
 
-    def check_input(self, x, fits, expected, advice=""):
-        """Raises one clear error unless x fits, and has the parameters' dtype and backend."""
-        if not fits:
-            raise ValueError(f"{self} takes x of shape {expected}, got {tuple(x.shape)}{advice}")
-        own = next(part for part in vars(self).values() if isinstance(part, Parameter)).value
+    def check_input(self, x, *shape, advice=""):
+        """Raises one clear error unless x has this shape, as in check_input(x, "N", ..., 3), and
+        the dtype and backend of the parameters."""
+        check_array(self, "x", x, *shape, advice=advice)
+        own = next((part.value for part in vars(self).values() if isinstance(part, Parameter)), x)
         if array_module(x) is not array_module(own):
             raise TypeError(f"{self} lies on {array_module(own).__name__}, got x on "
                             f"{array_module(x).__name__}: move one of them, with .to or to_device")
         if x.dtype != own.dtype:
             raise TypeError(f"{self} has {own.dtype} parameters, got x of {x.dtype}: "
                             "cast one of them, with .astype")
+
+    def check_dy(self, dy, y_shape):
+        """Raises one clear error unless dy has the shape of y: NumPy might take another one."""
+        if getattr(dy, "shape", None) != y_shape:
+            raise ValueError(f"{self} takes dy of the shape of y, {tuple(y_shape)}, got "
+                             f"{getattr(dy, 'shape', type(dy).__name__)}")
 
     def __repr__(self):
         """The constructor call, without defaults and random streams: Dense(784, 256, std=0.02)."""

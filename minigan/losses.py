@@ -11,6 +11,7 @@ papers write logarithms of it; with softplus(s) = log(1 + exp(s)), whose derivat
 
 so that no formula needs a clip or an epsilon. Values are 0-d arrays, left where the scores lie."""
 from minigan.backend import array_module
+from minigan.checks import check_array, check_settings
 
 
 def softplus(s):
@@ -25,9 +26,7 @@ def sigmoid(s):
 
 def _check_scores(loss, *scores):
     for s in scores:
-        if s.ndim != 2 or s.shape[1] != 1:
-            raise ValueError(f"{loss} takes scores of shape (N, 1), got {tuple(s.shape)}: "
-                             "let the discriminator end in Dense(..., 1)")
+        check_array(loss, "scores", s, "N", 1, advice=": let D end in Dense(..., 1)")
 
 
 class AdversarialLoss:
@@ -69,8 +68,7 @@ class NonSaturating(AdversarialLoss):
     -mean[t log p(s_real) + (1 - t) log(1 - p(s_real))]."""
 
     def __init__(self, label_smoothing=0.0):
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing lies in [0, 1), got {label_smoothing}")
+        check_settings(self, locals())
         self.label_smoothing = float(label_smoothing)
 
     def discriminator(self, s_real, s_fake):
@@ -93,6 +91,7 @@ class LeastSquares(AdversarialLoss):
     Source: Mao et al. 2017, eq. 2 and 9, with targets b = c = real and a = fake."""
 
     def __init__(self, real=1.0, fake=0.0):
+        check_settings(self, locals())
         self.real, self.fake = float(real), float(fake)
 
     def discriminator(self, s_real, s_fake):

@@ -12,11 +12,11 @@ class Dropout(Layer):
     By the factor 1 / (1 - p) the mean of y is x in both modes. Source: Srivastava et al. 2014."""
 
     def __init__(self, p=0.5, rng=None):
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout takes a probability 0 <= p < 1, got {p}")
+        self.check_settings(locals())
         self.p, self.rng = float(p), np.random.default_rng(rng)
 
     def forward(self, x, train=True):
+        self.check_input(x, "N", ...)
         if not train:
             return x, None
         kept = self.rng.random(x.shape, dtype=np.float32) >= self.p
@@ -24,6 +24,8 @@ class Dropout(Layer):
         return x * mask, mask
 
     def input_grad(self, dy, mask):
+        if mask is not None:
+            self.check_dy(dy, mask.shape)
         return dy if mask is None else dy * mask
 
     def tangent(self, x_dot, mask):
@@ -37,17 +39,18 @@ class GaussianNoise(Layer):
     Source: Sonderby et al. 2017."""
 
     def __init__(self, std, rng=None):
-        if not std >= 0:
-            raise ValueError(f"GaussianNoise takes std >= 0, got {std}")
+        self.check_settings(locals())
         self.std, self.rng = float(std), np.random.default_rng(rng)
 
     def forward(self, x, train=True):
+        self.check_input(x, "N", ...)
         if not train:
-            return x, None
+            return x, x.shape
         e = self.rng.standard_normal(x.shape, dtype=np.float32)
-        return x + self.std * array_module(x).asarray(e, dtype=x.dtype), None
+        return x + self.std * array_module(x).asarray(e, dtype=x.dtype), x.shape
 
-    def input_grad(self, dy, _):
+    def input_grad(self, dy, x_shape):
+        self.check_dy(dy, x_shape)
         return dy
 
     def tangent(self, x_dot, _):

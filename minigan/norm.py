@@ -23,38 +23,32 @@ from minigan.parameters import Parameter
 
 class _Norm(Layer):
     """y = gamma x_hat + beta,  x_hat = (x - mean) inv_std,  inv_std = (var + eps)^(-1/2);
-    dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)),  dx_hat = gamma dy.
-
-    Inside, x is (N, L, C), with all axes between the first and the last as one."""
-
-    axes = None  # of (N, L, C), that share a mean and a variance
+    dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)),  dx_hat = gamma dy.  x, y, dy,
+    dx (N, ..., C); gamma, beta (C,)."""
 
     def __init__(self, num_features, eps=1e-5):
+        self.check_settings(locals())
         self.num_features, self.eps = num_features, float(eps)
         self.gamma = Parameter(np.ones(num_features, np.float32))
         self.beta = Parameter(np.zeros(num_features, np.float32))
 
-    def mean(self, a):
-        return a.mean(self.axes, keepdims=True)
-
     def normalise(self, x, running=None):
         """y, the cache, and the statistics (mean, var): the running ones if they are given."""
-        self.check_input(x, x.ndim >= 2 and x.shape[-1] == self.num_features,
-                         f"(N, ..., {self.num_features})")
-        x_3d = x.reshape(len(x), -1, self.num_features)
-        mean = self.mean(x_3d) if running is None else running[0]
-        c = x_3d - mean
+        self.check_input(x, "N", ..., self.num_features)
+        mean = self.mean(x) if running is None else running[0]
+        c = x - mean
         var = self.mean(c * c) if running is None else running[1]
         inv_std = (var + self.eps) ** -0.5
         x_hat = c  # in place: a new array costs as much as the arithmetic
         x_hat *= inv_std
         y = self.gamma.value * x_hat
         y += self.beta.value
-        return y.reshape(x.shape), (x_hat, inv_std, running is not None), (mean, var)
+        return y, (x_hat, inv_std, running is not None), (mean, var)
 
     def input_grad(self, dy, cache):
-        dx_hat = self.gamma.value * dy.reshape(cache[0].shape)
-        return self.times_jacobian(dx_hat, cache).reshape(dy.shape)
+        self.check_dy(dy, cache[0].shape)
+        dx_hat = self.gamma.value * dy
+        return self.times_jacobian(dx_hat, cache)
 
     def times_jacobian(self, a, cache):
         """(∂x_hat/∂x) a. This matrix is symmetric: it takes dx_hat back to dx, and x_dot on to
@@ -69,9 +63,10 @@ class _Norm(Layer):
 
     def add_param_grads(self, dy, cache):
         x_hat = cache[0]
-        dy = dy.reshape(x_hat.shape)  # gamma and beta serve all n and all l: a sum over both
-        self.gamma.grad += (dy * x_hat).sum((0, 1))
-        self.beta.grad += dy.sum((0, 1))
+        self.check_dy(dy, x_hat.shape)
+        shared = tuple(range(dy.ndim - 1))  # gamma and beta serve all places of all examples
+        self.gamma.grad += (dy * x_hat).sum(shared)
+        self.beta.grad += dy.sum(shared)
 
 
 class BatchNorm(_Norm):
@@ -83,14 +78,17 @@ class BatchNorm(_Norm):
     in use (train=False) the running ones stand in, and are constants to the backward pass.
     Source: Ioffe and Szegedy 2015."""
 
-    axes = 0, 1
     buffers = ("running_mean", "running_var")
 
     def __init__(self, num_features, momentum=0.9, eps=1e-5):
         super().__init__(num_features, eps)
+        self.check_settings(locals())
         self.momentum = float(momentum)
         self.running_mean = np.zeros(num_features, np.float32)
         self.running_var = np.ones(num_features, np.float32)
+
+    def mean(self, a):
+        return a.mean(tuple(range(a.ndim - 1)), keepdims=True)
 
     def forward(self, x, train=True):
         if not train:
@@ -117,15 +115,15 @@ class LayerNorm(_Norm):
     use. No example sees another: this is the norm for a critic with a gradient penalty.
     Source: Ba, Kiros and Hinton 2016."""
 
-    axes = 1, 2
+    def mean(self, a):
+        return a.mean(tuple(range(1, a.ndim)), keepdims=True)
 
     def forward(self, x, train=True):
         return self.normalise(x)[:2]
 
     def tangent(self, x_dot, cache):
-        x_dot_3d = x_dot.reshape(cache[0].shape)
-        x_hat_dot = self.times_jacobian(x_dot_3d, cache)
-        return (self.gamma.value * x_hat_dot).reshape(x_dot.shape), (x_dot_3d, x_hat_dot)
+        x_hat_dot = self.times_jacobian(x_dot, cache)
+        return self.gamma.value * x_hat_dot, (x_dot, x_hat_dot)
 
     def curvature(self, dy_dot, dx_dot, tcache, cache):
         """∂q/∂x of q = sum of dx_hat_dot x_hat_dot, in which x_hat_dot = (∂x_hat/∂x) x_dot:
@@ -133,16 +131,15 @@ class LayerNorm(_Norm):
         q = n inv_std (mean(dx_hat_dot x_dot) - mean(dx_hat_dot) mean(x_dot)
                        - mean(dx_hat_dot x_hat) mean(x_dot x_hat))"""
         (x_hat, inv_std, _), (x_dot, x_hat_dot) = cache, tcache
-        dx_hat_dot = self.gamma.value * dy_dot.reshape(x_hat.shape)
+        dx_hat_dot = self.gamma.value * dy_dot
         # x is in inv_std and twice in x_hat, which moves by ∂x_hat/∂x: that makes dx_dot of
         # dx_hat_dot, and x_hat_dot of x_dot. All three ways have the factor -inv_std.
         through_inv_std = x_hat * self.mean(dx_hat_dot * x_hat_dot)
-        through_first_x_hat = dx_dot.reshape(x_hat.shape) * self.mean(x_dot * x_hat)
+        through_first_x_hat = dx_dot * self.mean(x_dot * x_hat)
         through_second_x_hat = x_hat_dot * self.mean(dx_hat_dot * x_hat)
-        together = through_inv_std + through_first_x_hat + through_second_x_hat
-        return (-inv_std * together).reshape(dy_dot.shape)
+        return -inv_std * (through_inv_std + through_first_x_hat + through_second_x_hat)
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
         super().add_tangent_param_grads(dy, dy_dot, tcache, cache)
         _, x_hat_dot = tcache
-        self.gamma.grad += (dy_dot.reshape(x_hat_dot.shape) * x_hat_dot).sum((0, 1))
+        self.gamma.grad += (dy_dot * x_hat_dot).sum(tuple(range(dy_dot.ndim - 1)))

@@ -3,6 +3,7 @@ in place, on flat arrays of many parameters at once (flat.py)."""
 import math
 
 from minigan.backend import array_module, to_device
+from minigan.checks import check_settings
 from minigan.flat import lay_flat, pieces
 from minigan.parameters import load_arrays
 
@@ -16,14 +17,9 @@ class Optimizer:
     slots = ()  # names of the state arrays, each as long as all parameters together
 
     def __init__(self, parameters, lr, weight_decay):
-        name = type(self).__name__
-        if not isinstance(parameters, (list, tuple)) or not parameters:
-            raise ValueError(f"{name} takes a list of parameters, got {parameters}: "
-                             "pass net.parameters()")
+        check_settings(self, locals())
         if len(set(map(id, parameters))) < len(parameters):
-            raise ValueError(f"{name} got a parameter twice: pass each one once")
-        if not (lr > 0 and weight_decay >= 0):
-            raise ValueError(f"{name} takes lr > 0 and weight_decay >= 0, got {lr}, {weight_decay}")
+            raise ValueError(f"{type(self).__name__} got a parameter twice: pass each one once")
         self.parameters = list(parameters)
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps, self.state = 0, {}
@@ -68,6 +64,7 @@ class SGD(Optimizer):
     """v = momentum v + g,  value -= lr v."""
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0):
+        check_settings(self, locals())
         self.momentum = float(momentum)
         self.slots = ("v",) if momentum else ()
         super().__init__(parameters, lr, weight_decay)
@@ -88,6 +85,7 @@ class RMSprop(Optimizer):
     slots = ("v",)
 
     def __init__(self, parameters, lr=1e-3, alpha=0.99, eps=1e-8, weight_decay=0.0):
+        check_settings(self, locals())
         self.alpha, self.eps = float(alpha), float(eps)
         super().__init__(parameters, lr, weight_decay)
 
@@ -107,8 +105,7 @@ class Adam(Optimizer):
     slots = ("m", "v")
 
     def __init__(self, parameters, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8, weight_decay=0.0):
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
-            raise ValueError(f"Adam takes 0 <= beta1, beta2 < 1, got {beta1}, {beta2}")
+        check_settings(self, locals())
         self.beta1, self.beta2, self.eps = float(beta1), float(beta2), float(eps)
         super().__init__(parameters, lr, weight_decay)
 
@@ -127,7 +124,6 @@ class Adam(Optimizer):
 
 def clip_weights(parameters, limit):
     """Clips each value to [-limit, limit], in place. Source: Arjovsky et al. 2017 (limit 0.01)."""
-    if not limit > 0:
-        raise ValueError(f"clip_weights takes limit > 0, got {limit}")
+    check_settings("clip_weights", locals())
     for p in parameters:
         p.value[...] = p.value.clip(-limit, limit)

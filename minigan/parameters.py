@@ -4,12 +4,14 @@ Skip this file at first: no formula depends on it."""
 import numpy as np
 
 from minigan.backend import array_module, to_device
+from minigan.checks import check_array
 
 
 class Parameter:
     """An array that is learned: `value`, and `grad` = dL/dvalue of the same shape and dtype."""
 
     def __init__(self, value):
+        check_array("Parameter", "value", value, ...)
         self.value = value
         self.grad = array_module(value).zeros_like(value)
 
@@ -71,6 +73,7 @@ class HasParameters:
 
     def astype(self, dtype):
         """Casts the same arrays: np.float32 to train, np.float64 to check; returns self."""
+        check_array("astype", "dtype", np.ones(1, dtype), "N")
         return self._replace_arrays(lambda array: array.astype(dtype))
 
     def _replace_arrays(self, function):

@@ -35,6 +35,7 @@ Sources: Gulrajani et al. 2017, eq. 3; Mescheder et al. 2018, eq. 9; the two swe
 import numpy as np
 
 from minigan.backend import array_module
+from minigan.checks import check_array, check_settings
 
 
 class _Penalty:
@@ -64,6 +65,7 @@ class GradientPenalty(_Penalty):
     """
 
     def __init__(self, weight=10.0, target=1.0, rng=None):
+        check_settings(self, locals())
         self.weight, self.target = float(weight), float(target)
         self.rng = np.random.default_rng(rng)
 
@@ -82,6 +84,7 @@ class R1Penalty(_Penalty):
     Mescheder et al. 2018, eq. 9 (gamma is the weight)."""
 
     def __init__(self, weight=10.0):
+        check_settings(self, locals())
         self.weight = float(weight)
 
     def __call__(self, discriminator, x_real, x_fake):
@@ -104,8 +107,11 @@ def r1_penalty(discriminator, x_real, weight=10.0):
 def interpolate(x_real, x_fake, rng):
     """x_real + t (x_fake - x_real), t uniform in [0, 1), one for each example; both of one shape
     (N, ...). rng: a numpy Generator."""
+    check_array("interpolate", "x_real", x_real, "N", ...)
+    check_array("interpolate", "x_fake", x_fake, "N", ...)
+    check_settings("interpolate", locals())
     if x_real.shape != x_fake.shape:
         raise ValueError(f"interpolate takes as many real as fake images, of one shape, got "
                          f"{tuple(x_real.shape)} and {tuple(x_fake.shape)}")
-    t = rng.random((len(x_real),) + (1,) * (x_real.ndim - 1), np.float32)
+    t = np.random.default_rng(rng).random((len(x_real),) + (1,) * (x_real.ndim - 1), np.float32)
     return x_real + array_module(x_real).asarray(t, dtype=x_real.dtype) * (x_fake - x_real)

@@ -11,15 +11,13 @@ class _Pool(Layer):
 
     def __init__(self, kernel_size, stride=None):
         self.kernel_size, self.stride = kernel_size, stride
-        self.window = kernel_size, stride or kernel_size
+        self.window = kernel_size, kernel_size if stride is None else stride
+        self.check_settings(locals(), "stride")
 
     def patches(self, x):
         """x (N, H, W, C) -> (N, P, Q, K K, C)."""
-        K, S = self.window
-        N, H, W, C = x.shape
-        if min(H, W) < K:
-            raise ValueError(f"{self} takes images of at least {K} x {K}, got x of shape "
-                             f"{tuple(x.shape)}")
+        self.check_input(x, "N", "H", "W", "C")
+        (N, H, W, C), (K, S) = x.shape, self.window
         return patches(x, K, S).reshape(N, (H - K) // S + 1, (W - K) // S + 1, K * K, C)
 
 
@@ -32,6 +30,7 @@ class MaxPool2D(_Pool):
 
     def input_grad(self, dy, cache):
         largest, x_shape = cache
+        self.check_dy(dy, largest.shape)
         taps = array_module(dy).arange(self.kernel_size ** 2)[:, None]
         drows = dy[:, :, :, None] * (taps == largest[:, :, :, None])
         return fold(drows, x_shape, *self.window)
@@ -50,9 +49,12 @@ class AveragePool2D(_Pool):
     """y = the mean of each patch, in each channel."""
 
     def forward(self, x, train=True):
-        return self.patches(x).mean(axis=3), x.shape
+        y = self.patches(x).mean(axis=3)
+        return y, (y.shape, x.shape)
 
-    def input_grad(self, dy, x_shape):
+    def input_grad(self, dy, cache):
+        y_shape, x_shape = cache
+        self.check_dy(dy, y_shape)
         K, _ = self.window
         drows = (dy / K ** 2)[:, :, :, None].repeat(K * K, axis=3)
         return fold(drows, x_shape, *self.window)
@@ -67,13 +69,16 @@ class Upsample2D(Layer):
     x (N, H, W, C), y (N, scale H, scale W, C)."""
 
     def __init__(self, scale=2):
+        self.check_settings(locals())
         self.scale = scale
 
     def forward(self, x, train=True):
+        self.check_input(x, "N", "H", "W", "C")
         return x.repeat(self.scale, axis=1).repeat(self.scale, axis=2), x.shape
 
     def input_grad(self, dy, x_shape):
         N, H, W, C = x_shape
+        self.check_dy(dy, (N, H * self.scale, W * self.scale, C))
         return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
 
     def tangent(self, x_dot, x_shape):

@@ -8,15 +8,21 @@ class Reshape(Layer):
     """y[n] = x[n] in the given shape.  x (N, ...), y (N, *shape), as in Reshape(28, 28, 1)."""
 
     def __init__(self, *shape):
+        for size in shape:
+            self.check_settings(locals())
         self.shape = shape
 
     def forward(self, x, train=True):
-        if math.prod(x.shape[1:]) != math.prod(self.shape):
+        self.check_input(x, "N", ...)
+        if self.shape != (-1,) and math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(f"{self} takes x with {math.prod(self.shape)} numbers per example, "
                              f"got {tuple(x.shape)}")
-        return x.reshape(len(x), *self.shape), x.shape
+        y = x.reshape(len(x), *self.shape)
+        return y, (x.shape, y.shape)
 
-    def input_grad(self, dy, x_shape):
+    def input_grad(self, dy, cache):
+        x_shape, y_shape = cache
+        self.check_dy(dy, y_shape)
         return dy.reshape(x_shape)
 
     def tangent(self, x_dot, x_shape):
@@ -27,7 +33,4 @@ class Flatten(Reshape):
     """y[n] = x[n] as one row.  x (N, ...), y (N, D), D the product of all axes but the first."""
 
     def __init__(self):
-        super().__init__(-1)
-
-    def forward(self, x, train=True):
-        return x.reshape(len(x), -1), x.shape
+        self.shape = (-1,)  # as many as there are

@@ -18,7 +18,8 @@ class SpectralNorm(Layer):
 
     layer: Dense, Conv2D or ConvTranspose2D; its W counts as a matrix (all the rest, outputs).
     sigma = u^T W v, with u = W v / |W v|, and v = W^T u / |W^T u|: each training forward iterates v
-    `power_iterations` times, the way back holds it constant. Source: Miyato et al. 2018, eq. 8-12.
+    `power_iterations` times, the way back holds it constant. If W = 0, v stays, and sigma counts
+    as 1. Source: Miyato et al. 2018, eq. 8-12.
     """
 
     buffers = ("v",)
@@ -26,6 +27,7 @@ class SpectralNorm(Layer):
     def __init__(self, layer, power_iterations=1):
         if not hasattr(layer, "W"):
             raise TypeError(f"SpectralNorm takes a layer with a weight W, got {layer}")
+        self.check_settings(locals())
         self.layer, self.power_iterations = layer, power_iterations
         v = np.random.default_rng(0).standard_normal(layer.W.value.shape[-1], np.float32)
         self.v = v / np.linalg.norm(v)
@@ -34,11 +36,12 @@ class SpectralNorm(Layer):
         W, v = self.layer.W.value.reshape(-1, self.v.size), self.v
         for _ in range(self.power_iterations if train else 0):
             u = W @ v
-            v = W.T @ u
+            v = W.T @ u + 1e-12 * v  # which turns v nowhere, and keeps it where W = 0
             v = v / (v * v).sum() ** 0.5
         self.v = v
         Wv = W @ v
         sigma = (Wv * Wv).sum() ** 0.5
+        sigma = sigma + (sigma == 0)  # 1 if W = 0, which then stays 0, and not 0 / 0
         uv = ((Wv / sigma)[:, None] * v).reshape(self.layer.W.value.shape)
         normed = copy(self.layer)  # its b is the layer's own
         normed.W = Parameter(self.layer.W.value / sigma)

@@ -2,12 +2,15 @@
 
 A logit is a score before the sigmoid, or the softmax, makes a probability of it."""
 from minigan.backend import array_module
+from minigan.checks import check_array
 from minigan.losses import sigmoid, softplus
 
 
 def _check_same_shape(name, y, target):
-    if y.shape != target.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
-        shapes = f"{tuple(y.shape)} and {tuple(target.shape)}"
+    check_array(name, "y", y, ...)
+    found = getattr(target, "shape", type(target).__name__)
+    if found != y.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
+        shapes = f"{tuple(y.shape)} and {found}"
         raise ValueError(f"{name} takes y and target of one shape, got {shapes}")
 
 
@@ -28,6 +31,8 @@ def mean_absolute_error(y, target):
 def binary_cross_entropy_with_logits(s, target):
     """-mean[t log p(s) + (1 - t) log(1 - p(s))],  p = sigmoid -> value, ds.  0 <= target t <= 1."""
     _check_same_shape("binary_cross_entropy_with_logits", s, target)
+    if not (abs(target - 0.5) <= 0.5).all():
+        raise ValueError("binary_cross_entropy_with_logits takes targets from 0 to 1, got others")
     target = target.astype(s.dtype)
     return (softplus(s) - target * s).mean(), (sigmoid(s) - target) / s.size
 
@@ -35,6 +40,11 @@ def binary_cross_entropy_with_logits(s, target):
 def cross_entropy_with_logits(s, labels):
     """-mean over n of log p[n, labels[n]],  p = softmax(s) -> value, ds.  s (N, K), labels (N,)
     integers in [0, K), on the same backend."""
+    check_array("cross_entropy_with_logits", "s", s, "N", "K")
+    if (getattr(labels, "shape", None) != s.shape[:1] or labels.dtype.kind not in "iu"
+            or not (labels >= 0).all() or not (labels < s.shape[1]).all()):
+        raise ValueError(f"cross_entropy_with_logits takes integers from 0 to {s.shape[1] - 1} as "
+                         f"labels, of shape ({len(s)},), got {labels!r}")
     xp = array_module(s)
     target = (labels[:, None] == xp.arange(s.shape[1])).astype(s.dtype)
     log_p = s - s.max(axis=1, keepdims=True)  # so that no exp overflows

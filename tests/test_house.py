@@ -37,14 +37,14 @@ READING_LIST = re.findall(r"^from minigan\.(\w+) import", (PACKAGE / "__init__.p
 
 
 def test_the_reading_list_names_every_file_of_the_core_but_what_nobody_need_read():
-    assert {path.stem for path in CORE} - set(READING_LIST) == {"__init__", "flat"}
+    assert {path.stem for path in CORE} - set(READING_LIST) == {"__init__", "flat", "checks"}
     assert len(READING_LIST) == len(set(READING_LIST))
     assert READING_LIST[0] == "train" and READING_LIST[-1] == "backend"
 
 
 @pytest.mark.parametrize("path", CORE, ids=names(CORE))
 def test_a_file_of_the_core_imports_only_what_stands_above_it_in_the_reading_list(path):
-    above = {"backend", "flat"}
+    above = {"backend", "flat", "checks"}
     if path.stem in READING_LIST:
         above |= set(READING_LIST[:READING_LIST.index(path.stem)])
     elif path.stem == "__init__":
@@ -135,4 +135,4 @@ def test_tiny_is_a_feature():
         return sum(len(path.read_text().splitlines()) for path in paths)
     first_hour = [PACKAGE / f"{name}.py"
                   for name in ("train", "layer", "dense", "activations", "losses")]
-    assert lines(first_hour) <= 560 and lines(CORE) <= 1600 and lines(FILES) <= 3540
+    assert lines(first_hour) <= 560 and lines(CORE) <= 1630 and lines(FILES) <= 3800

@@ -3,6 +3,7 @@
     the text, and the code
     # gap name: what to do    from here to # end is the solution, and left out of the exercise
     # hint                    at the end: what `check.py --hint` shows
+    # mistakes                {gap: {what may be written there: what is wrong with it}}
     # check                   after it: what check.py asks of the learner's code
 
 A learner's file ends before the hint. It is made when it is missing, and never written again.
@@ -21,7 +22,7 @@ GAP = re.compile(r"^( *)# gap ([^:\n]+): (.*)\n(?:.*\n)*?\1# end\n", re.MULTILIN
 def parts_of(number):
     """The text of a solution, and its hint."""
     text, rest = (SOLUTIONS / FILES[number]).read_text("utf-8").split("\n\n\n# hint\n")
-    hint, _ = rest.split("\n\n\n# check\n")
+    hint, _ = rest.split("\n\n\n# mistakes\n")
     return text + "\n", re.sub("^# ?", "", hint, flags=re.MULTILINE)
 
 

@@ -4,6 +4,8 @@
     python examples/exercises/play.py digits    after exercise 6: digits, with dense layers
     python examples/exercises/play.py dcgan     after exercise 8: digits, with convolutions
     python examples/exercises/play.py wgan      after exercise 10: the ring again, by WGAN-GP
+    python examples/exercises/play.py own       after exercise 12: the ring, by your own GAN
+    python examples/exercises/play.py ring --break collapse    goes wrong, see going_wrong.md
 
 Pictures go to runs/exercises. --solutions runs the reference solutions in place of your code.
 """
@@ -21,8 +23,9 @@ import minigan
 from minigan import Sequential, workshop
 
 NEEDS = {"ring": range(1, 5), "digits": range(1, 7), "dcgan": range(1, 9),
-         "wgan": (1, 2, 4, 6, 9, 10)}  # the exercises
-STEPS = {"ring": 3000, "digits": 3000, "dcgan": 1500, "wgan": 1500}
+         "wgan": (1, 2, 4, 6, 9, 10), "own": (12,)}  # the exercises
+STEPS = {"ring": 3000, "digits": 3000, "dcgan": 1500, "wgan": 1500, "own": 3000}
+BREAKS = "collapse", "saturate", "strong", "no-zero-grad"  # what going_wrong.md tells of
 CENTRES, SPREAD = workshop.ring(), 0.15  # SPREAD: the standard deviation of each Gaussian
 
 
@@ -71,6 +74,28 @@ def ring(ex, args):
     D = Sequential(dense(2, 64, rng), leaky(), dense(64, 64, rng), leaky(), dense(64, 1, rng))
     adams = [minigan.Adam(network.parameters(), 1e-3) for network in (G, D)]
     return Ring(), G, D, adams, ex[3].NonSaturating(), 128
+
+
+def go_wrong(how, ex, data, G, D, adams, loss, count):
+    """The setting of the ring, but so that it fails though all gradients are right (but for the
+    last)."""
+    steps_of_D = 1
+    if how == "collapse":  # G runs ahead of D, and with momentum
+        adams = [minigan.Adam(G.parameters(), 1e-2, beta1=0.9),
+                 minigan.Adam(D.parameters(), 1e-3, beta1=0.9)]
+    if how == "saturate":  # G begins far off, and D 500 steps before it, with another loss
+        loss, adams[0] = minigan.Minimax(), minigan.SGD(G.parameters(), 0.03)
+        G.parameters()[-1].value += 8
+        rng = np.random.default_rng(3)
+        for _ in range(500):
+            ex[4].discriminator_step(G, D, adams[1], loss, data.batch(rng, count),
+                                     rng.standard_normal((count, 2), np.float32))
+    if how == "strong":  # D learns a hundred times as fast, and five times as often
+        adams = [minigan.Adam(G.parameters(), 1e-4), minigan.Adam(D.parameters(), 1e-2)]
+        steps_of_D = 5
+    if how == "no-zero-grad":
+        D.zero_grad = lambda: None
+    return data, G, D, adams, loss, count, None, steps_of_D
 
 
 def digits(ex, args):
@@ -131,6 +156,31 @@ def learn(ex, args, data, G, D, adams, loss, count, penalty=None, steps_of_D=1):
     return G(noise(2000))
 
 
+def own(ex, args):
+    return Ring(), ex[12]
+
+
+def learn_own(args, data, gan):
+    """As learn, with the GAN of exercise 12: its own build, batch, d_step, g_step and sample."""
+    rng = np.random.default_rng(0)
+    G, D = gan.build(rng)
+    adam_g, adam_d = [minigan.Adam([p for network in (side if isinstance(side, list) else [side])
+                                    for p in network.parameters()], 1e-3) for side in (G, D)]
+
+    def value(result):
+        return float(result[0] if isinstance(result, tuple) else result)
+    try:
+        for step in range(1, args.steps + 1):
+            d_loss = value(gan.d_step(adam_d, G, D, *gan.batch(rng, 128)))
+            g_loss = value(gan.g_step(adam_g, G, D, *gan.batch(rng, 128)))
+            if step % math.ceil(args.steps / 10) == 0 or step == args.steps:
+                print(f"step {step:4}: D loss {d_loss:6.3f}, G loss {g_loss:6.3f}  "
+                      f"{data.describe(gan.sample(G, rng, 500))}", flush=True)
+    except KeyboardInterrupt:
+        print("\nStopped; this is what G has learned so far.")
+    return gan.sample(G, rng, 2000)
+
+
 def ready(name, folder):
     """{number: module} of the exercises that it needs; ends the program if one is not done."""
     left = {number: answer for number in NEEDS[name]
@@ -147,22 +197,29 @@ def ready(name, folder):
 def main(words=None):
     parser = argparse.ArgumentParser(description="A GAN that learns with your own gradients.")
     parser.add_argument("what", choices=NEEDS)
-    parser.add_argument("--steps", type=int, help="training steps of G (3000, or 1500)")
+    parser.add_argument("--steps", type=workshop.at_least(1),
+                        help="training steps of G (3000, or 1500)")
+    parser.add_argument("--break", choices=BREAKS, dest="how", help="ring: let it go wrong")
     parser.add_argument("--mnist", action="store_true", help="MNIST, not the built-in digits")
     parser.add_argument("--out", type=Path, default=Path("runs/exercises"), metavar="DIR")
     parser.add_argument("--solutions", action="store_true", help="run the reference solutions")
     args = parser.parse_args(words)
     args.steps = args.steps or STEPS[args.what]
+    if args.how and args.what != "ring":
+        parser.error("--break is for the ring: play.py ring --break collapse")
     ex = ready(args.what, check.SOLUTIONS if args.solutions else check.FOLDER)
     try:
+        workshop.writable_folder(args.out)
         data, *setting = globals()[args.what](ex, args)
-    except OSError as error:  # no MNIST, and no network
+    except OSError as error:  # no room for the picture; or no MNIST, and no network
         sys.exit(f"error: {error}")
-    x = learn(ex, args, data, *setting)
+    if args.how:
+        data, *setting = go_wrong(args.how, ex, data, *setting)
+    x = learn_own(args, data, *setting) if args.what == "own" else learn(ex, args, data, *setting)
+    path = args.out / f"{args.what}{'_' + args.how if args.how else ''}.png"
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        data.draw(args.out / f"{args.what}.png", x)
-        print(f"The picture is {os.path.relpath(args.out / args.what)}.png")
+        data.draw(path, x)
+        print(f"The picture is {os.path.relpath(path)}")
     except ImportError as error:
         print(f"No picture, since {error.name} is not installed: pip install {error.name}")
 

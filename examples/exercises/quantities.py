@@ -53,6 +53,17 @@ def redrawn(network, rng):
     return network
 
 
+def answer(yours, right):
+    """The answer to a question: a number, good to 1 %. The right one is not shown."""
+    def asked():
+        given = yours()
+        if not isinstance(given, (int, float, np.number)):
+            raise Complaint(f"the answer is to be a number, got {given!r:.60}")
+        if not abs(given - right) <= 0.01 * abs(right):
+            raise Complaint(f"{given:.6g} is not the answer")
+    return Quantity("answer", asked)
+
+
 def pair(result, names):
     """Two returned things, or a Complaint."""
     if result is not None and (not isinstance(result, tuple) or len(result) != 2):
@@ -60,10 +71,28 @@ def pair(result, names):
     return result or (None, None)
 
 
-def known(mistakes):
-    """A `says`: which of {sentence: gradient} it is."""
-    return lambda yours: next((sentence for sentence, gradient in mistakes.items()
-                               if np.allclose(yours, gradient, 1e-5, 1e-8)), None)
+def told(thing):
+    """What it is, in words."""
+    if isinstance(thing, np.ndarray):
+        return f"an array {thing.shape} that begins with {thing.flat[0]:.4g}"
+    return "None" if thing is None else f"a {type(thing).__name__}"
+
+
+def expect_tcache(name, found, right):
+    """A Complaint unless found is right: None, an array, or a list of such. Equal values are."""
+    if isinstance(right, list):
+        if not isinstance(found, (list, tuple)):
+            raise Complaint(f"{name} is to be the list of the layers' tcaches, it is {told(found)}")
+        if len(found) != len(right):
+            raise Complaint("\n".join([
+                f"{name} is to have {len(right)} items, one for each layer, it has {len(found)}:",
+                *map(told, found)]))
+        for i in range(len(right)):
+            expect_tcache(f"{name}[{i}]", found[i], right[i])
+    elif right is None and found is not None:
+        raise Complaint(f"{name} is to be None, it is {told(found)}")
+    elif right is not None and not (isinstance(found, np.ndarray) and np.array_equal(found, right)):
+        raise Complaint(f"{name} is to be x_dot, as it came into the layer, it is {told(found)}")
 
 
 def forgiving(thing, shapes):
@@ -107,6 +136,15 @@ def parameter_gradients(network, f):
         yield name, f"layer {place} d{letter}" if place else f"d{letter}", right
 
 
+def returned(layer, method, *handed):
+    """What the method returns; a Complaint if it changes a gradient on its way."""
+    layer.zero_grad()
+    gradient = getattr(layer, method)(*handed)
+    if any(p.grad.any() for p in layer.parameters()):
+        raise Complaint(f"{method} changes a `grad`: it is only to return the gradient")
+    return gradient
+
+
 def of_layer(layer, x, dy, prefix=""):
     """dx, and dp of each parameter p, which the layer computes in methods of that name."""
     _, cache = layer.forward(x)
@@ -118,7 +156,7 @@ def of_layer(layer, x, dy, prefix=""):
     yield Quantity(f"{prefix}dx", lambda: layer.input_grad(dy, cache), differences(loss, x),
                    says=saying("dx", check_layer, whole, x))
     for own, name, right in parameter_gradients(layer, loss):
-        yield Quantity(prefix + name, lambda name=name: getattr(layer, name)(dy, cache), right,
+        yield Quantity(prefix + name, lambda name=name: returned(layer, name, dy, cache), right,
                        says=saying(own, check_layer, whole, x))
 
 
@@ -132,8 +170,10 @@ def as_a_whole(layer, x, prefix=""):
         layer.astype(np.float32)
         y, cache = layer.forward(x.astype(np.float32))
         if (dx := layer.backward(y, cache)).dtype != np.float32:
-            raise Complaint(f"from float32 arrays alone, dx comes out as {dx.dtype}: "
-                            "something in its line is not float32")
+            raise Complaint(f"from float32 arrays alone, dx comes out as {dx.dtype}.\n"
+                            "In NumPy a bool array times a Python number is float64, and so is "
+                            "np.where(..., 1, a):\nmultiply by a float32 array first, as in "
+                            "np.where(y > 0, dy, a * dy), or end with .astype(dy.dtype)")
     yield Quantity(f"{prefix}as a whole", whole, last=True)
 
 

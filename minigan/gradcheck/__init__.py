@@ -5,6 +5,7 @@
     check_discriminator_step(G, D, loss, x_real, z)
     check_generator_step(G, D, loss, z)       the steps as training runs them: a cache that went
                                               stale or a path that bypasses D shows only here
+    check_step(step, learner, ...)            a step of your own, with whatever it takes
     python -m minigan.gradcheck               all of it
 
 Each raises GradientError, with a table and a hint, if any gradient is wrong, and else returns the
@@ -15,4 +16,5 @@ the table, and hints.py, which proves nothing, says what the mistake may be."""
 from minigan.gradcheck.comparison import Comparison, GradientError, Report
 from minigan.gradcheck.differences import STEP, TOLERANCE, central_differences, numerical_gradient
 from minigan.gradcheck.layers import check_layer, check_tangent
-from minigan.gradcheck.steps import check_discriminator_step, check_generator_step
+from minigan.gradcheck.steps import (
+    check_discriminator_step, check_generator_step, check_step)

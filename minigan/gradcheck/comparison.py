@@ -36,6 +36,8 @@ class Context:
     others: list = field(default_factory=list)      # the Comparisons of the same check
     slope: Callable = None                          # (f, v) -> that of f as the array moves along v
     finer: Callable = None                          # () -> the differences of a smaller step
+    redrawn: Callable = None                        # (seed) -> with it: other numbers everywhere
+    again: Callable = None                          # () -> {name: gradient} at the present place
 
 
 @dataclass
@@ -45,13 +47,13 @@ class Comparison:
     error: |analytic - numeric| / max(|analytic|, |numeric|) of the worst element. Differences carry
     rounding errors as large as `noise`, so elements below noise / TOLERANCE are measured by it.
     cosine: of the angle between the two. kinks: how many elements are left out, because they
-    `crossed` one. misfit: why the two cannot be compared; the error is infinite then."""
+    `crossed` one. vanishes: no element stands out of the noise. misfit: why the two cannot be compared; the error is infinite then."""
 
     name: str
     analytic: np.ndarray
     numeric: np.ndarray
     crossed: np.ndarray
-    noise: float
+    noise: np.ndarray
     context: Context = field(default_factory=Context)
 
     def __post_init__(self):
@@ -61,12 +63,16 @@ class Comparison:
         if not self.misfit:
             a, n = self.analytic[~self.crossed], self.numeric[~self.crossed]
             sizes = np.maximum(abs(a), abs(n))
-            apart = abs(a - n) / np.maximum(sizes, self.noise / TOLERANCE)
+            noise = np.broadcast_to(self.noise, self.numeric.shape)[~self.crossed]
+            apart = abs(a - n) / np.maximum(sizes, noise / TOLERANCE)
             self.error = float(apart.max(initial=0))
             self.cosine = float(a @ n / max(np.linalg.norm(a) * np.linalg.norm(n), 1e-300))
-            self.vanishes = sizes.max(initial=0) <= self.noise
+            self.vanishes = not (sizes > 1000 * noise).any()
+        self.noise = float(np.max(self.noise, initial=0))
         self.right = self.error <= TOLERANCE  # a NaN is not
-        self.verdict = "WRONG" if not self.right else "zero" if self.vanishes else "right"
+        self.unproved = self.right and self.kinks > 0.9 * self.crossed.size
+        self.verdict = ("WRONG" if not self.right else "unproved" if self.unproved else
+                        "zero" if self.vanishes else "right")
 
     def hint(self):
         """The likely mistake in one line, or where it is worst if the numbers do not tell; of a
@@ -93,15 +99,14 @@ class Report(list):
         return "\n".join([self.title, header, *map(str, self)])
 
     def raise_if_wrong(self):
-        """Raises GradientError if a gradient is wrong, or if nothing was proved: all vanish, or
-        kinks excuse (nearly) all elements of one."""
+        """Raises GradientError if a gradient is wrong, or if nothing was proved of one."""
         if not all(comparison.right for comparison in self):
             raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}", self)
         if all(comparison.vanishes for comparison in self):
             raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
-        excused = [each.name for each in self if each.kinks > 0.9 * each.crossed.size]
-        if excused:
-            raise GradientError(f"nothing is proved of {', '.join(excused)}, where (nearly) all "
-                                "elements cross a kink: take fewer examples, or another x or seed\n"
-                                f"{self}", self)
+        unproved = [comparison.name for comparison in self if comparison.unproved]
+        if unproved:
+            raise GradientError(f"nothing is proved of {', '.join(unproved)}, where (nearly) all "
+                                "elements are at a kink: take another x or seed, or see whether "
+                                f"`branches` tells more than branches\n{self}", self)
         return self

@@ -16,36 +16,47 @@ digits, no h gets more than about four right: so all that is checked is float64.
 
 A kink is a place where two branches of f meet at an angle, as those of max(x, 0) do at 0: f has no
 derivative there, and a difference across a kink is neither branch's slope. So f also tells which
-branches it took; an element that changes them within the step is left out, and proves nothing."""
+branches it took. An element that changes them within the step is moved by a smaller one; if it does
+so within the smallest, it is left out, and proves nothing."""
 import numpy as np
 
-STEP = 3e-6       # h
+STEP = 3e-6       # h, where x is of ordinary size
 TOLERANCE = 1e-6  # right gradients come out between 1e-11 and 1e-7, wrong ones above 1e-4
 
 
-def numerical_gradient(f, x, h=STEP):
+def numerical_gradient(f, x, h=None):
     """The gradient of the number f(x), where f has no kinks. x: a float64 array, of any shape; it
-    is not changed. Raises TypeError if x is anything else."""
+    is not changed. h: the step, else STEP times the spread of x. Raises TypeError if x is anything
+    else."""
     return central_differences(lambda x: (f(x), []), x, h)[0]
 
 
-def central_differences(f, x, h=STEP):
+def central_differences(f, x, h=None):
     """The same where f has kinks: f(x) -> (number, list of arrays that tell its branches). Returns
-    the gradient, at which elements a kink was crossed, and how far off rounding may put it."""
+    the gradient, which elements are at a kink, and how far off rounding may put each of them."""
     require_float64(x)
     x = x.copy()
-    gradient, crossed, largest = np.zeros(x.shape), np.zeros(x.shape, bool), 0.0
+    gradient, crossed, noise = np.zeros(x.shape), np.zeros(x.shape, bool), np.zeros(x.shape)
+    h, error = h or STEP * spread(x), rounding_error(lambda x: f(x)[0], x)
     for i in np.ndindex(x.shape):
         kept = x[i]
-        x[i] = kept + h
-        above, branches_above = f(x)
-        x[i] = kept - h
-        below, branches_below = f(x)
-        x[i] = kept
-        gradient[i] = (above - below) / (2 * h)
-        crossed[i] = differ(branches_above, branches_below)
-        largest = max(largest, abs(above))
-    return gradient, crossed, rounding_noise(largest, h)
+        for step in h, h / 10, h / 100:
+            x[i] = upper = kept + step
+            above, branches_above = f(x)
+            x[i] = lower = kept - step
+            below, branches_below = f(x)
+            x[i] = kept
+            # Not 2 step: beside a large x[i] it has been rounded.
+            gradient[i], noise[i] = (above - below) / (upper - lower), 10 * error / step
+            crossed[i] = differ(branches_above, branches_below)
+            if not crossed[i]:
+                break
+    return gradient, crossed, noise
+
+
+def spread(x):
+    """The unit of a step: numbers that lie far apart take large ones, but 1e9 + (0, 1, 2) not."""
+    return max(1.0, float(x.std())) if x.size else 1.0
 
 
 def differ(branches, others):
@@ -53,9 +64,15 @@ def differ(branches, others):
     return any((a != b).any() for a, b in zip(branches, others))
 
 
-def rounding_noise(largest, h=STEP):
-    """About how far off rounding puts the difference quotient of numbers up to the largest."""
-    return 1e-15 * max(1.0, largest) / h
+def rounding_error(f, x):
+    """About how far off rounding puts f(x), a number or an array: also where large numbers have
+    cancelled on the way. At places in a row, so near that f is straight between them, its fourth
+    differences are rounding alone, with 70 times its variance. Source: Moré and Wild 2011."""
+    v = 1e-12 * spread(x) * np.random.default_rng(0).standard_normal(x.shape)
+    values = np.array([f(x + k * v) for k in range(9)])
+    fourth = np.diff(values, 4, axis=0)
+    error = float(((fourth ** 2).mean(0) / 70).max(initial=0)) ** 0.5
+    return max(error, 1e-16 * float(abs(values).max(initial=0)), 1e-300)
 
 
 def require_float64(*arrays):

@@ -9,9 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from minigan.gradcheck.comparison import Comparison, Context, GradientError, Report
-from minigan.gradcheck.differences import STEP, require_float64, rounding_noise
+from minigan.gradcheck.differences import STEP, require_float64, rounding_error, spread
 from minigan.gradcheck.probe import (
-    Rewind, compare, compare_parameters, expect_equal, gradients, known_numbers, with_value)
+    Rewind, compare, compare_parameters, expect_equal, gradients, known_numbers, two,
+    with_value)
 
 
 def check_layer(layer, x, train=True, seed=0):
@@ -20,7 +21,8 @@ def check_layer(layer, x, train=True, seed=0):
     require_float64(x)
     with Rewind(layer) as rewind:
         given = x.copy()
-        y, cache = layer.forward(given, train)
+        y, cache = two(layer, "forward", "y and the cache", layer.forward(given, train))
+        _require_numbers(layer, x, y)
         if y.dtype != np.float64:
             raise GradientError(f"{layer}: from a float64 x it makes a y of {y.dtype}")
         # In a GAN a network runs again before it goes back: still, all is that of the first pass.
@@ -35,12 +37,20 @@ def check_layer(layer, x, train=True, seed=0):
             rewind()
             if mode != train:
                 layer.forward(x, train)  # leaves the statistics that backward meets
-            y, cache = layer.forward(at + shift, mode)
-            return float((weights * y).sum()), layer.branches(cache)
+            rewind.noted.clear()
+            y, _ = layer.forward(at + shift, mode)
+            return float((weights * y).sum()), rewind.noted[:]
+
+        def again():
+            rewind()
+            _, cache = layer.forward(at, train)
+            layer.zero_grad()
+            return {"dx": layer.backward(R.copy(), cache), **_named_gradients(layer)}
 
         context = Context(x, y.copy(), R, numbers=known_numbers(x, y, layer),
                           parameters={name: p.value for name, p in layer.named_parameters()},
-                          what_if=_mistakes(layer, number, x, y, R, train))
+                          what_if=_mistakes(layer, number, x, y, R, train),
+                          redrawn=partial(rewind.redrawn, [at]), again=again)
         context.what_if["it is the gradient of a later forward pass: it is not taken from the cache"
                         ] = partial(number, shift=later_x - x)
         dy = R.copy()
@@ -56,6 +66,16 @@ def check_layer(layer, x, train=True, seed=0):
         layer.forward(later_x, train)  # as above
         _check_halves(layer, "input_grad", "add_param_grads", dx, R, cache)
         return report.raise_if_wrong()
+
+
+def _named_gradients(layer):
+    return {name: p.grad.copy() for name, p in layer.named_parameters()}
+
+
+def _require_numbers(layer, x, y):
+    if not x.size or not y.size:
+        raise ValueError(f"{layer} makes y of shape {y.shape} of x of shape {x.shape}: without a "
+                         "number in both there is nothing to check, so take a larger batch")
 
 
 def _check_halves(layer, input_half, param_half, dx, *handed):
@@ -111,11 +131,12 @@ def check_tangent(layer, x, train=True, seed=0):
     tangent_backward gives for x, x_dot and every parameter. Returns the Report."""
     require_float64(x)
     with Rewind(layer) as rewind:
-        y, cache = layer.forward(x, train)
+        y, cache = two(layer, "forward", "y and the cache", layer.forward(x, train))
+        _require_numbers(layer, x, y)
         rng = np.random.default_rng([seed, 314159])
         x_dot, R, R_dot = (rng.standard_normal(shape) for shape in (x.shape, y.shape, y.shape))
         at, at_dot = x.copy(), x_dot.copy()  # these move
-        numbers = known_numbers(x, y, layer)
+        numbers, redrawn = known_numbers(x, y, layer), partial(rewind.redrawn, [at, at_dot])
 
         def forward(x):
             rewind()
@@ -125,27 +146,33 @@ def check_tangent(layer, x, train=True, seed=0):
             y, cache = forward(at)
             y_dot, _ = layer.tangent(at_dot, cache)
             return (float(of_y * (R * y).sum() + of_y_dot * (R_dot * y_dot).sum()),
-                    layer.branches(cache))
+                    rewind.noted[:])
+
+        def again():
+            _, cache = forward(at)
+            layer.zero_grad()
+            _, tcache = layer.tangent(at_dot, cache)
+            dx, dx_dot = layer.tangent_backward(R.copy(), R_dot.copy(), tcache, cache)
+            return {"dx": dx, "dx_dot": dx_dot, **_named_gradients(layer)}
 
         def context(of_y, of_y_dot, **arrays):
             """of_y, of_y_dot: how their shares of the gradient are called."""
-            return Context(numbers=numbers, **arrays, parts={
+            return Context(numbers=numbers, redrawn=redrawn, again=again, **arrays, parts={
                 of_y: partial(number, 1, 0), of_y_dot: partial(number, 0, 1)})
 
         dy, dy_dot = R.copy(), R_dot.copy()
         layer.zero_grad()
-        y_dot, tcache = layer.tangent(x_dot, cache)
-        dx, dx_dot = layer.tangent_backward(dy, dy_dot, tcache, cache)
-        (above, up), (below, down) = (forward(x + h * x_dot) for h in (STEP, -STEP))
-        crossed = np.zeros(y.shape, bool)
-        for one, other in zip(layer.branches(up), layer.branches(down)):
-            # Whoever has a tangent mixes no examples: a kink concerns the outputs of its own.
-            examples = (one != other).reshape(len(y), -1).any(axis=1)
-            crossed |= examples.reshape(-1, *[1] * (y.ndim - 1))
-        along = Comparison("y_dot", y_dot, (above - below) / (2 * STEP), crossed, rounding_noise(
-            abs(y).max()), Context(x, y, x_dot, "x_dot", numbers=numbers))
+        y_dot, tcache = two(layer, "tangent", "y_dot and tcache", layer.tangent(x_dot, cache))
+        along = Comparison(
+            "y_dot", y_dot, *_along(lambda x: (forward(x)[0], rewind.noted[:]), x, x_dot),
+            Context(x, y, x_dot, "x_dot", numbers=numbers))
+        if along.right and along.vanishes and not along.unproved:
+            raise GradientError(f"{layer}, tangent: y_dot is zero at this x, so that nothing is "
+                                "proved: take another x")
         if not along.right:  # then number is wrong, and all that is compared with it below
             Report(f"{layer}, tangent", [along]).raise_if_wrong()
+        dx, dx_dot = two(layer, "tangent_backward", "dx and dx_dot", layer.tangent_backward(
+            dy, dy_dot, tcache, cache))
         report = Report(f"{layer}, tangent", [
             along, compare("dx", at, dx, number, context("(∂y/∂x)^T dy", "the curvature")),
             compare("dx_dot", at_dot, dx_dot, number, context(
@@ -158,6 +185,20 @@ def check_tangent(layer, x, train=True, seed=0):
                       R, R_dot, tcache, cache)
         _check_none(layer, R, R_dot, tcache, cache)
         return report
+
+
+def _along(f, x, x_dot):
+    """The differences of y along x_dot, where f(x) -> (y, branches); as central_differences returns
+    them. Whoever has a tangent mixes no examples, so that a kink concerns those of its own."""
+    y, _ = f(x)
+    y_dot, noise, error = np.zeros(y.shape), np.zeros(y.shape), rounding_error(lambda x: f(x)[0], x)
+    kinks = np.ones(len(y), bool)  # in these examples
+    for h in (spread(x) * step for step in (STEP, STEP / 10, STEP / 100)):
+        (above, branches), (below, others) = (f(x + t * x_dot) for t in (h, -h))
+        y_dot[kinks], noise[kinks] = ((above - below) / (2 * h))[kinks], 10 * error / h
+        changes = [(a != b).reshape(len(y), -1).any(1) for a, b in zip(branches, others)]
+        kinks &= np.any([*changes, np.zeros(len(y), bool)], axis=0)
+    return y_dot, np.broadcast_to(kinks.reshape(-1, *[1] * (y.ndim - 1)), y.shape), noise
 
 
 def _check_none(layer, R, R_dot, tcache, cache):

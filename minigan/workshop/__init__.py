@@ -1,12 +1,12 @@
 """What a training needs besides gradients: data, runs that lose nothing, pictures, and measures.
 
 The core (minigan/*.py) imports nothing of this."""
-from minigan.workshop.checkpoint import load, save
+from minigan.workshop.checkpoint import check_state, load, save
 from minigan.workshop.command import at_least, keep_freed_memory, one_line_errors, require
 from minigan.workshop.data import (
     batches, cache_folder, load_mnist, read_idx, to_float, training_images)
 from minigan.workshop.digits import draw_digits
-from minigan.workshop.files import whole_file, writable_folder
+from minigan.workshop.files import locked_folder, whole_file, writable_folder
 from minigan.workshop.metrics import count_modes, frechet_distance, parzen_log_likelihood
 from minigan.workshop.moving_average import MovingAverage
 from minigan.workshop.pictures import image_grid, save_animation, save_curves, save_grid

@@ -3,6 +3,7 @@ import argparse
 import contextlib
 import ctypes
 import importlib
+import signal
 import sys
 
 
@@ -16,12 +17,24 @@ def at_least(least):
 
 
 @contextlib.contextmanager
-def one_line_errors():
-    """Inside, what a user can mend ends the program with one line, "error: ...": no traceback."""
+def one_line_errors(interrupted="Interrupted"):
+    """Inside, what a user can mend ends the program with one line, "error: ...": no traceback.
+    Ctrl-C and SIGTERM do so, too, with the exit status of shells, 128 + the signal's number."""
+    def stop(number, _):
+        print(interrupted, file=sys.stderr)
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except (OSError, ValueError, ImportError, RuntimeError, FloatingPointError) as error:
+    except MemoryError as error:
+        sys.exit(f"error: too much for the memory of this machine: {error}")
+    except (OSError, ValueError, ImportError, RuntimeError, FloatingPointError,
+            OverflowError) as error:
         sys.exit(f"error: {error}")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def require(*packages):

@@ -5,6 +5,14 @@ import math
 
 import numpy as np
 
+from minigan.checks import check_array, check_settings
+
+
+def _check_finite(name, x, *shape):
+    check_array(name, "arrays", x, *shape)
+    if not np.isfinite(x).all():  # NaN would pass for any distance, the best one among them
+        raise ValueError(f"{name} takes finite numbers, got NaN or infinity among them")
+
 
 def frechet_distance(features_a, features_b):
     """|mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)) -> float, from 0.
@@ -15,11 +23,15 @@ def frechet_distance(features_a, features_b):
     of the training set, nor which digits are malformed. Source: Heusel et al. 2017, eq. 6."""
     means, covs = [], []
     for features in (features_a, features_b):
-        if features.ndim != 2 or len(features) <= features.shape[1]:
+        _check_finite("frechet_distance", features, "N", "F")
+        if len(features) <= features.shape[1]:
             raise ValueError("frechet_distance takes features (N, F) with N > F, got "
                              f"{tuple(features.shape)}: use more images")
         means.append(features.mean(axis=0, dtype=np.float64))
         covs.append(np.atleast_2d(np.cov(features, rowvar=False, dtype=np.float64)))
+    if len(means[0]) != len(means[1]):
+        raise ValueError("frechet_distance takes features of one classifier, got "
+                         f"{len(means[0])} and {len(means[1])} of an image")
     # The eigenvalues of cov_a cov_b are those of the symmetric matrix root_a cov_b root_a.
     values, vectors = np.linalg.eigh(covs[0])
     root_a = vectors * values.clip(0) ** 0.5 @ vectors.T
@@ -39,6 +51,13 @@ def parzen_log_likelihood(samples, validation, test, sigmas=tuple(np.logspace(-1
     10,000 samples, all test images; they report 225 +- 2 on MNIST, and real training images in
     place of samples give 243. It cannot tell sharp images from blurred ones, and in 784 dimensions
     it is a poor estimate of the likelihood (Theis et al. 2016): for comparison with that paper."""
+    for x in (samples, validation, test):
+        _check_finite("parzen_log_likelihood", x, "N", ...)
+        if x.shape[1:] != samples.shape[1:]:
+            raise ValueError("parzen_log_likelihood takes images of one size, got "
+                             f"{samples.shape[1:]} and {x.shape[1:]}")
+    for sigma in sigmas:
+        check_settings("parzen_log_likelihood", {"sigma": sigma})
     samples, validation, test = (
         x.reshape(len(x), -1).astype(np.float64) for x in (samples, validation, test))
     sigma = max(sigmas, key=lambda sigma: _parzen(validation, samples, sigma).mean())
@@ -64,6 +83,9 @@ def count_modes(samples, centers, std):
     samples (N, D); centers (K, D) and std of the mixture's Gaussians. A sample is good if it lies
     within 3 std of a centre, and then counts for the nearest one -> (modes, share). It cannot tell
     how evenly the modes are hit. Source: Srivastava et al. 2017, section 4.1 (VEEGAN)."""
+    check_array("count_modes", "samples", samples, "N", "D")
+    check_array("count_modes", "centers", centers, "K", samples.shape[1])
+    check_settings("count_modes", locals())
     distances = np.linalg.norm(samples[:, None] - centers, axis=2)
     good = distances.min(axis=1) <= 3 * std
     return len(set(distances.argmin(axis=1)[good].tolist())), float(good.mean())

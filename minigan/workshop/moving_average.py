@@ -1,6 +1,9 @@
 """A moving average of a network: its steps go back and forth, their mean draws better images."""
 import copy
 
+from minigan.checks import check_settings
+from minigan.layer import Layer
+
 
 class MovingAverage:
     """average = decay average + (1 - decay) value,  of every parameter and running statistic.
@@ -11,8 +14,9 @@ class MovingAverage:
     Source: Yazici et al. 2019; the tenth much as in TensorFlow's ExponentialMovingAverage."""
 
     def __init__(self, network, decay=0.995):
-        if not 0 <= decay < 1:
-            raise ValueError(f"MovingAverage takes 0 <= decay < 1, got {decay}")
+        check_settings(self, locals())
+        if not isinstance(network, Layer):
+            raise TypeError(f"MovingAverage takes a network of ours, got {network!r}")
         self.source = network
         self.network = copy.deepcopy(network)
         self.decay = float(decay)
@@ -31,5 +35,7 @@ class MovingAverage:
 
     def load_state_dict(self, state):
         """Copies in what state_dict gave; ValueError, with nothing changed, if it does not fit."""
+        if "steps" not in state:
+            raise ValueError("the state to load counts no steps: it is not that of an average")
         self.network.load_state_dict({name: state[name] for name in state.keys() - {"steps"}})
         self.steps = int(state["steps"])

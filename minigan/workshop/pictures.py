@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 
+from minigan.checks import check_array, check_settings
 from minigan.workshop.files import whole_file
 
 
 def image_grid(images, columns=8, gap=2):
     """Lays images (N, H, W) row by row into one array, with a grey gap between them."""
-    if images.ndim != 3 or not images.size:
-        raise ValueError(f"image_grid takes one or more images (N, H, W), got shape {images.shape}")
+    check_array("image_grid", "images", images, "N", "H", "W")
+    check_settings("image_grid", locals())
     columns = min(columns, len(images))
     missing = math.ceil(len(images) / columns) * columns - len(images)  # in the last row
     cells = np.pad(images.astype(float), [(0, missing), (0, gap), (0, gap)], constant_values=0.25)
@@ -23,6 +24,7 @@ def image_grid(images, columns=8, gap=2):
 def save_grid(path, images, columns=8, zoom=3):
     """Writes image_grid(images) as a PNG, each pixel as zoom x zoom."""
     from matplotlib.image import imsave
+    check_settings("save_grid", locals())
     grid = image_grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
     with whole_file(path) as part:
         imsave(part, grid, cmap="gray", vmin=0, vmax=1, format="png")
@@ -57,11 +59,14 @@ def draw_curves(history, columns, steps_per_epoch):
 
 
 def save_animation(path, pictures, seconds_per_picture=0.4):
-    """Makes PNG files of one size into a GIF, which shows the last one five times as long."""
+    """Makes PNG files of one size into a GIF, which shows the last one five times as long. Of more
+    than 60 it shows 60, evenly chosen, the first and the last among them."""
     from PIL import Image  # which matplotlib needs, so it is there
-    frames = [Image.open(picture).convert("L") for picture in pictures]
-    if not frames:
+    pictures = list(pictures)
+    if not pictures:
         raise ValueError("save_animation takes one or more pictures, got none")
+    chosen = np.linspace(0, len(pictures) - 1, min(60, len(pictures))).round().astype(int)
+    frames = [Image.open(pictures[index]).convert("L") for index in chosen]
     duration = round(1000 * seconds_per_picture)  # in ms
     with whole_file(path) as part:
         frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], loop=0,

@@ -5,7 +5,7 @@
         for x_real in run.batches():
             ...                              a step of training
             run.log(d_loss, g_loss)
-        ...                                  a picture; by now the checkpoint is written
+        ...                                  a picture; then the checkpoint is written
 
 A resumed run computes what an uninterrupted one would have computed, bit for bit on the CPU: the
 checkpoint holds all that training changes, and an epoch's order follows from seed and epoch."""
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.workshop.checkpoint import load, save
+from minigan.workshop.checkpoint import check_state, load_with_arguments, save
 from minigan.workshop.data import batches
+
+ROWS = 4000  # of history at most: more than a picture of it can show
 
 
 class Run:
@@ -29,13 +31,15 @@ class Run:
         self.checkpoint = Path(folder) / "checkpoint.npz"
         self.parts, self.arguments, self.columns = parts, arguments, columns
         self.steps = 0
-        self.history = []  # a row of `columns` for each step
+        self.history = []  # of `columns`: each row is the mean of `block` steps, the last of fewer
+        self.block, self._logged = 1, 0
         self._unseen = []  # the newest of these rows, still on the device
         self.interrupted = False
 
     def epochs(self, images, batch_size, epochs, steps=None, seed=0):
         """Generates the numbers, from 1, of the epochs still to come, until `epochs` epochs or
-        `steps` steps are done in all. Ctrl-C ends it too, after the step and its checkpoint.
+        `steps` steps are done in all. Ctrl-C and SIGTERM end it too, after the step and its
+        checkpoint: `interrupted` is then the signal's number.
         images: uint8 (N, H, W). Raises ValueError unless 1 <= batch_size <= N."""
         if not 1 <= batch_size <= len(images):
             raise ValueError(f"a batch takes 1 to {len(images)} images, which is all there are, "
@@ -43,12 +47,15 @@ class Run:
         self.steps_per_epoch = len(images) // batch_size
         self._end = min(epochs * self.steps_per_epoch, math.inf if steps is None else steps)
 
-        def interrupt(*_):
-            self.interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one stops at once
+        def interrupt(number, _):
+            self.interrupted = number
+            signal.signal(number, before[number])  # a second one stops at once
         handles = threading.current_thread() is threading.main_thread()  # no other one is allowed
-        before = signal.signal(signal.SIGINT, interrupt) if handles else None
+        before = {number: signal.getsignal(number)
+                  for number in (signal.SIGINT, signal.SIGTERM) if handles}
         try:
+            for number in before:
+                signal.signal(number, interrupt)
             while self.steps < self._end and not self.interrupted:
                 epoch, done = divmod(self.steps, self.steps_per_epoch)
                 # From 1, since [seed, 0] gives the stream of seed, which may have drawn the images.
@@ -56,9 +63,10 @@ class Run:
                 self._batches = batches(images, batch_size, order_rng, skip=done)
                 self._bar = {"desc": f"epoch {epoch + 1}/{epochs}", "initial": done}
                 yield epoch + 1
+                save(self.checkpoint, self.state_dict())
         finally:
-            if handles:
-                signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @property
     def epochs_begun(self):
@@ -67,7 +75,7 @@ class Run:
 
     def batches(self):
         """Generates the rest of the epoch, float32 (batch_size, H, W, 1) in [-1, 1], behind a
-        progress bar, and then writes the checkpoint."""
+        progress bar. Raises FloatingPointError if training has diverged."""
         from tqdm import tqdm
         with tqdm(**self._bar, total=self.steps_per_epoch, unit="step") as bar:
             for x_real in self._batches:
@@ -79,12 +87,11 @@ class Run:
                 if self.interrupted or self.steps == self._end:
                     break
             bar.set_postfix_str(self.look())
-        state = self.state_dict()
-        for name in self.parts:  # the losses look fine if it was the very last update that diverged
-            for key, value in state[name].items():
+        # The losses look fine if it was the very last update that diverged.
+        for name, state in self._part_states().items():
+            for key, value in state.items():
                 if hasattr(value, "dtype") and not np.isfinite(value).all():
                     raise self._diverged(f"step {self.steps}, {key} of {name} is not finite")
-        save(self.checkpoint, state)
 
     def log(self, *values):
         """Notes one step's numbers, in the order of `columns`, without waiting for a GPU. None: it
@@ -95,40 +102,74 @@ class Run:
         self._unseen.append(values)
 
     def look(self):
-        """The mean of the last hundred steps, as text: "D loss 0.693, ...". Raises
+        """The mean of some hundred last steps, as text: "D loss 0.693, ...". Raises
         FloatingPointError if a number since the last look is not finite."""
         for values in self._unseen:
-            self.history.append([self.history[-1][column] if value is None else float(value)
-                                 for column, value in enumerate(values)])
-            if not np.isfinite(self.history[-1]).all():
-                numbers = ", ".join(map("{} {:.4g}".format, self.columns, self.history[-1]))
-                raise self._diverged(f"step {len(self.history)}, {numbers}")
+            row = [self.history[-1][column] if value is None else float(value)
+                   for column, value in enumerate(values)]
+            if not np.isfinite(row).all():
+                numbers = ", ".join(map("{} {:.4g}".format, self.columns, row))
+                raise self._diverged(f"step {self._logged + 1}, {numbers}")
+            self._note(row)
         self._unseen = []
-        means = np.mean(self.history[-100:], axis=0) if self.history else []
+        newest = self.history[-math.ceil(100 / self.block):]
+        means = np.mean(newest, axis=0) if newest else []
         return ", ".join(map("{} {:.3f}".format, self.columns, means))
+
+    def _note(self, row):
+        """Takes a step into the history. When that is full, each two rows become their mean."""
+        earlier = self._logged % self.block  # steps in its block
+        if earlier:
+            mean = self.history.pop()
+            row = [old + (new - old) / (earlier + 1) for old, new in zip(mean, row)]
+        self.history.append(row)
+        self._logged += 1
+        if self._logged == ROWS * self.block:
+            pairs = np.reshape(self.history, (ROWS // 2, 2, len(row)))
+            self.history, self.block = pairs.mean(axis=1).tolist(), 2 * self.block
 
     def _diverged(self, where):
         good = f"is {self.checkpoint}" if self.checkpoint.exists() else "is not yet there"
         return FloatingPointError(f"training diverged: {where}; the last good checkpoint {good}")
 
+    def _part_states(self):
+        return {name: part.bit_generator.state if isinstance(part, np.random.Generator)
+                else part.state_dict() for name, part in self.parts.items()}
+
     def state_dict(self):
         """All of it, as `save` takes it."""
-        state = {name: part.bit_generator.state if isinstance(part, np.random.Generator)
-                 else part.state_dict() for name, part in self.parts.items()}
-        return state | {"history": np.array(self.history), "step": self.steps,
-                        "epoch": self.steps // self.steps_per_epoch, "arguments": self.arguments}
+        history = np.reshape(self.history, (len(self.history), len(self.columns)))
+        return self._part_states() | {
+            "history": history, "step": self.steps, "epoch": self.steps // self.steps_per_epoch,
+            "arguments": self.arguments}
 
     def load_state_dict(self, state):
-        """Puts back what state_dict gave. Raises ValueError if a part is absent or does not fit."""
-        absent = [name for name in (*self.parts, "history", "step") if name not in state]
-        if absent:
-            raise ValueError(f"the checkpoint lacks {', '.join(absent)}: it is not one of this run")
+        """Puts back what state_dict gave. Raises ValueError, which names the member, with nothing
+        changed, if one is absent or does not fit."""
+        rows, steps = state.get("history"), state.get("step")
+        shape = (*getattr(rows, "shape", ())[:1], len(self.columns))
+        for name, own in (self._part_states() | {"history": np.zeros(shape), "step": 0}).items():
+            check_state(state.get(name), own, name)
+            if name in self.parts and isinstance(self.parts[name], np.random.Generator):
+                try:
+                    type(self.parts[name].bit_generator)().state = state[name]
+                except (ValueError, OverflowError) as error:
+                    raise ValueError(f"{name} is not that of such a Generator: {error}") from None
+        block = 1
+        while steps >= ROWS * block:
+            block *= 2
+        if len(rows) not in (steps, math.ceil(steps / block)) or steps > 2**31:
+            raise ValueError(f"step is {steps:.9g}, which does not fit a history of {len(rows)}")
+
         for name, part in self.parts.items():
             if isinstance(part, np.random.Generator):
                 part.bit_generator.state = state[name]
             else:
                 part.load_state_dict(state[name])
-        self.steps, self.history = state["step"], state["history"].tolist()
+        if len(rows) == steps:  # an earlier version kept them all
+            rows = np.array([rows[i:i + block].mean(axis=0) for i in range(0, steps, block)])
+        self.steps = self._logged = steps
+        self.history, self.block = rows.tolist(), block
 
 
 def load_run(path, complete, given, free=()):
@@ -137,18 +178,14 @@ def load_run(path, complete, given, free=()):
     complete: makes of some arguments all of them, or raises ValueError if they do not fit together.
     given: those of this call; they prevail, but only those in `free` may differ from what was
     saved. Raises ValueError, too, if the checkpoint is not one of this program."""
-    saved = load(path)
-    arguments = saved.get("arguments")
-    if not isinstance(arguments, dict):
-        raise ValueError(f"{path} is a checkpoint of another program: it remembers no arguments")
+    saved, arguments = load_with_arguments(path, complete({}))
     try:
         before = complete(arguments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     for name in arguments.keys() - before.keys():
-        if arguments[name] is not None:
-            raise ValueError(f"{path} was trained with {name} {arguments[name]}, which this program"
-                             " does not have: go on with the version that it was trained with")
+        raise ValueError(f"{path} was trained with {name} {arguments[name]!s:.50}, which this "
+                         "program does not have: go on with the version that it was trained with")
     for name, now in given.items():
         if name in before and name not in free and now != before[name]:
             raise ValueError(f"{path} was trained with --{name.replace('_', '-')} {before[name]}, "

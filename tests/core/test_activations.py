@@ -40,5 +40,5 @@ def test_each_activation_keeps_float32_and_stays_finite(layer):
 
 @pytest.mark.parametrize("slope", [-0.1, 0, 1, 2])
 def test_leaky_relu_refuses_slopes_for_which_its_formula_is_wrong(slope):
-    with pytest.raises(ValueError, match="0 < negative_slope < 1"):
+    with pytest.raises(ValueError, match=r"in \(0, 1\), for 0 use ReLU\(\), as negative_slope"):
         LeakyReLU(slope)

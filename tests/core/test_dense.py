@@ -40,5 +40,5 @@ def test_images_are_refused_with_the_advice_to_flatten():
     for shape in [(784,), (2, 784, 1)]:
         with pytest.raises(ValueError, match="takes x of shape"):
             Dense(784, 256)(np.zeros(shape, np.float32))
-    with pytest.raises(ValueError, match="Dense takes sizes from 1, got 0, 3"):
+    with pytest.raises(ValueError, match="Dense takes a whole number from 1 as in_features, got 0"):
         Dense(0, 3)

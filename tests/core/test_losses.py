@@ -130,7 +130,7 @@ def test_sigmoid_and_softplus_are_their_formulas():
 
 def test_label_smoothing_outside_its_range_is_refused():
     for smoothing in [-0.1, 1.0]:
-        with pytest.raises(ValueError, match=r"label_smoothing lies in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r"takes a number in \[0, 1\) as label_smoothing"):
             NonSaturating(smoothing)
 
 
@@ -155,6 +155,23 @@ def test_cross_entropy_is_finite_and_exact_at_logits_of_a_thousand():
     s, target = np.array([-1000.0, 1000.0]), np.array([1.0, 0.0])
     value, ds = binary_cross_entropy_with_logits(s, target)
     assert value == 1000 and ds.tolist() == [-0.5, 0.5]
+
+
+@pytest.mark.parametrize("target", [3, -1, 1.01, np.nan])
+def test_a_target_that_is_no_probability_is_refused(target):
+    s = np.zeros((4, 1), np.float32)
+    with pytest.raises(ValueError, match="takes targets from 0 to 1"):
+        binary_cross_entropy_with_logits(s, np.array([[0], [1], [0.5], [target]]))
+
+
+@pytest.mark.parametrize("labels", [
+    np.zeros((4, 1), int), np.array([0, -1, 2, 1]), np.array([0, 7, 2, 1]), np.array([3, 0, 0, 0]),
+    np.zeros(4), np.zeros(4, bool), np.zeros(3, int), np.eye(4, 3, dtype=int), [0, 1, 2, 0], None])
+def test_labels_that_name_no_class_are_refused(labels):
+    s = np.zeros((4, 3), np.float32)
+    cross_entropy_with_logits(s, np.array([0, 1, 2, 0], np.uint8))
+    with pytest.raises(ValueError, match=r"takes integers from 0 to 2 as labels, of shape \(4,\)"):
+        cross_entropy_with_logits(s, labels)
 
 
 def test_cross_entropy_is_minus_the_mean_log_of_the_right_class():

@@ -159,18 +159,18 @@ def test_clip_weights_clips_in_place():
     clip_weights(params, 0.5)
     assert all(abs(p.value).max() == 0.5 for p in params)
     assert (abs(optimizer.value) <= 0.5).all()
-    with pytest.raises(ValueError, match="limit > 0"):
+    with pytest.raises(ValueError, match="clip_weights takes a number above 0 as limit, got 0"):
         clip_weights(params, 0)
 
 
 def test_bad_arguments_are_refused():
-    for wrong in [[], Dense(2, 2)]:
-        with pytest.raises(ValueError, match="Adam takes a list of parameters, got .* pass net"):
+    for wrong in [[], Dense(2, 2), [np.ones(3)]]:
+        with pytest.raises(ValueError, match="Adam takes a list of parameters, as net.parameters"):
             Adam(wrong)
     for lr, weight_decay in [(0, 0), (float("nan"), 0), (1, -1)]:
-        with pytest.raises(ValueError, match="lr > 0 and weight_decay >= 0"):
+        with pytest.raises(ValueError, match="SGD takes a number (above 0 as lr|from 0 as weight)"):
             SGD(parameters(), lr, weight_decay=weight_decay)
-    with pytest.raises(ValueError, match="0 <= beta1, beta2 < 1"):
+    with pytest.raises(ValueError, match=r"Adam takes a number in \[0, 1\) as beta1, got 1.0"):
         Adam(parameters(), beta1=1.0)
     p = parameters()
     with pytest.raises(ValueError, match="twice"):

@@ -56,6 +56,26 @@ def test_one_iteration_per_step_follows_weights_that_move():
     assert found == pytest.approx(sigma(layer), rel=0.02)
 
 
+@every_layer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_weight_of_zero_gives_b_keeps_v_and_can_learn(make, shape, dtype):
+    layer = SpectralNorm(make(np.random.default_rng(0))).astype(dtype)
+    layer.layer.W.value.fill(0)
+    layer.layer.b.value.fill(3)
+    x = np.random.default_rng(1).standard_normal(shape).astype(dtype)
+    before = layer.v
+    for train in (True, False, True):
+        y, cache = layer.forward(x, train)
+        assert (y == 3).all() and y.dtype == dtype
+        np.testing.assert_allclose(layer.v, before, rtol=1e-5)
+    dx = layer.backward(np.ones_like(y), cache)
+    assert not dx.any() and layer.v.dtype == dtype
+    plain = make(np.random.default_rng(0)).astype(dtype)  # sigma counts as 1: the gradient is its
+    plain.W.value.fill(0)
+    plain.backward(np.ones_like(y), plain.forward(x)[1])
+    np.testing.assert_array_equal(layer.layer.W.grad, plain.W.grad)
+
+
 def test_in_use_nothing_changes():
     layer = SpectralNorm(Dense(5, 4))
     before = layer.state_dict()

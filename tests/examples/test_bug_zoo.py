@@ -200,6 +200,42 @@ def test_the_check_in_the_readme_prints_what_is_shown():
         assert without_rounding_errors(outcome(code, names)) == without_rounding_errors(text)
 
 
+def verdicts_on(name, hints=False, healthy=False, sure=0):
+    """What `verdicts` prints of both steps of a specimen."""
+    gan, out = zoo.load(name, healthy)["gan"], io.StringIO()
+    generator, discriminator, x_real, z = zoo.small(gan)
+    discriminator.parameters()[-1].value += sure
+    with redirect_stdout(out):
+        zoo.verdicts(check_discriminator_step, generator, discriminator, gan.loss, x_real, z,
+                     gan.penalty, gan.discriminator_step, hints=hints)
+        zoo.verdicts(check_generator_step, generator, discriminator, gan.loss, z,
+                     gan.generator_step, hints=hints)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_verdicts_name_no_mistake_and_find_what_the_checks_find(name):
+    plain, hinted = verdicts_on(name), verdicts_on(name, hints=True)
+    assert plain.count("WRONG") == hinted.count("WRONG") + ("not in a number" in plain)
+    for line in plain.splitlines():
+        assert re.search("WRONG$|right$|verdict$|zero here: is that what you want.$", line) or (
+            re.fullmatch(r"wrong gradient \(an error above 1e-06\)|.* step, .*|.*'s side|"
+                         "check_generator_step: WRONG, and not in a number", line)), line
+    assert "WRONG" not in verdicts_on(name, healthy=True)
+
+
+def test_hints_name_it_where_verdicts_do_not():
+    assert "what it held before" in verdicts_on("bug14", hints=True)
+    assert "add_param_grads" in verdicts_on("bug08", hints=True)
+    assert "check_generator_step: WRONG, and not in a number" in verdicts_on("bug08")
+
+
+def test_a_clip_that_hides_the_gradient_is_asked_about():
+    question = "zero here: is that what you want?"
+    assert verdicts_on("bug12", sure=10).count(question) == 12
+    assert question not in verdicts_on("bug12") + verdicts_on("bug12", healthy=True, sure=10)
+
+
 def test_a_specimen_can_be_run_and_so_can_its_healthy_twin(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib", reason="the zoo draws: pip install -e '.[test]'")
     monkeypatch.chdir(tmp_path)

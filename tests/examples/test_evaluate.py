@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 
-from minigan.workshop import draw_digits, parzen_log_likelihood, save_samples  # noqa: E402
+from minigan.workshop import draw_digits, parzen_log_likelihood, save, save_samples  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 import evaluate  # noqa: E402
@@ -62,3 +62,49 @@ def test_what_cannot_be_read_is_one_clear_line_before_anything_slow(monkeypatch)
     monkeypatch.setattr(evaluate, "train_classifier", None)
     with pytest.raises(SystemExit, match="error: .*nowhere.npz"):
         evaluate.main(["nowhere.npz"])
+
+
+GOOD = np.full((70, 28, 28), 0.5, np.float32)
+
+
+@pytest.mark.parametrize("images, got", [
+    ((255 * GOOD).astype(np.uint8), "uint8 of shape"), (GOOD[..., None], r"\(70, 28, 28, 1\)"),
+    (GOOD[:64], r"\(64, 28, 28\)"), (GOOD[:, :14], r"\(70, 14, 28\)"), (GOOD[0], r"\(28, 28\)"),
+    (GOOD * np.nan, "numbers from nan to nan"), (2 * GOOD - 1.5, "numbers from -0.5 to -0.5"),
+    (255 * GOOD, "numbers from 128 to 128"), (GOOD.astype(complex), "complex128"),
+    (GOOD.astype(str), "<U"), (np.float32(1), r"shape \(\)"), (GOOD[:0], r"\(0, 28, 28\)")])
+def test_samples_that_are_no_images_are_refused_before_anything_slow(monkeypatch, images, got):
+    monkeypatch.setattr(evaluate, "train_classifier", None)
+    np.savez("a.npz", images=images)
+    with pytest.raises(SystemExit, match=f"^error: a.npz: expected images, floats .*got .*{got}"):
+        evaluate.main(["a.npz"])
+
+
+def test_a_file_that_is_no_npz_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(evaluate, "train_classifier", None)
+    np.save("array.npy", GOOD)
+    np.save("objects.npy", np.array([{}], object))
+    np.savez("objects.npz", images=np.array([{}], object))
+    np.savez("other.npz", pictures=GOOD)
+    Path("text.npz").write_text("text")
+    Path("empty.npz").write_text("")
+    Path("folder.npz").mkdir()
+    for name in ("array.npy", "objects.npy", "objects.npz", "other.npz", "text.npz", "empty.npz",
+                 "folder.npz"):
+        with pytest.raises(SystemExit, match=f"^error: {name} is no"):
+            evaluate.main([name])
+
+
+def test_a_picture_that_has_no_place_is_told_before_anything_slow(monkeypatch):
+    monkeypatch.setattr(evaluate, "train_classifier", None)
+    save_samples("a.npz", GOOD)
+    with pytest.raises(SystemExit, match="error: no file can be written in the folder a.npz"):
+        evaluate.main(["a.npz", "--picture", "a.npz/picture.png"])
+
+
+def test_a_classifier_that_is_none_is_refused_by_name():
+    save_samples("a.npz", GOOD)
+    for state in ({}, {"features": {}, "logits": 3}):
+        save("cache/minigan/classifier.npz", state)
+        with pytest.raises(SystemExit, match="error: .*classifier.npz: features"):
+            evaluate.main(["a.npz"])

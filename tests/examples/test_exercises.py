@@ -43,14 +43,14 @@ def verdicts(number, folder):
 
 # The files.
 
-def test_there_are_ten_exercises_and_each_has_a_solution_a_hint_and_gaps():
-    assert NUMBERS == list(range(1, 11))
+def test_there_are_twelve_exercises_and_each_has_a_solution_a_hint_mistakes_and_gaps():
+    assert NUMBERS == list(range(1, 13))
     for number in NUMBERS:
         text, hint = gaps.parts_of(number)
         exercise = gaps.exercise_of(text)
         assert text.count("# gap ") == text.count("# end\n") == exercise.count("# TODO: ") > 0
         assert len(hint.splitlines()) >= 2 and hint not in exercise and "import" not in hint
-        assert not re.search("# gap|# end|# hint|# check|quantities", exercise)
+        assert not re.search("# gap|# end|# hint|# mistakes|MISTAKES|# check|quantities", exercise)
         assert max(map(len, (gaps.SOLUTIONS / gaps.FILES[number]).read_text("utf-8").splitlines()
                        + exercise.splitlines())) <= 100
 
@@ -78,7 +78,7 @@ def test_git_sees_the_solutions_and_the_specimens_and_nothing_that_a_learner_wri
                           text=True)  # it does not name what is tracked, whatever .gitignore says
     if done.returncode == 128:
         pytest.skip(done.stderr)  # the tests run outside of a repository
-    assert len(theirs) == 25 and done.stdout.splitlines() == [*map(str, theirs)]
+    assert len(theirs) == 27 and done.stdout.splitlines() == [*map(str, theirs)]
 
 
 # The verdicts.
@@ -88,7 +88,7 @@ def test_the_solution_is_right_in_every_quantity(number):
     found = check.judge(number, check.SOLUTIONS)
     assert [verdict for verdict in found if verdict.word != "right"] == []
     errors = [verdict.comparison.error for verdict in found if verdict.comparison]
-    assert errors and max(errors) < 1e-7  # as the table promises
+    assert max(errors, default=0) < 1e-7  # far from the 1e-6 that the table expects
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -125,64 +125,27 @@ def test_a_method_that_is_gone_is_an_error_and_not_a_gap(fresh):
     assert "defines no input_grad" in verdicts(1, fresh)["dx"].lines[0]
 
 
-# Exercise, right line, wrong line, the quantity that is wrong, a word of the hint.
-MISTAKES = [
-    (1, "dy @ self.W.value.T", "-dy @ self.W.value.T", "dx", "sign"),
-    (1, "x.T @ dy\n", "x.T @ dy / len(x)\n", "dW", "1/5 of"),
-    (1, "dy.sum(axis=0)", "dy.mean(axis=0)", "db", "mean"),
-    (2, "np.where(y > 0", "np.where(dy > 0", "LeakyReLU dx", "mask"),
-    (2, "self.negative_slope * dy)", "0 * dy)", "LeakyReLU dx", "0"),
-    (2, "dy * (1 - y * y)", "(1 - y * y)", "Tanh dx", "dy"),
-    (2, "dy * (1 - y * y)", "dy * y * (1 - y)", "Tanh dx", "sigmoid"),
-    (3, "-sigmoid(-s_real) / len(s_real)", "-sigmoid(-s_real)", "ds_real", "6 times"),
-    (3, "sigmoid(s_fake) / len(s_fake)\n        # end\n\n    def generator",
-        "-sigmoid(s_fake) / len(s_fake)\n        # end\n\n    def generator", "ds_fake", "sign"),
-    (3, "-softplus(-s)", "-softplus(-s.clip(-9, 9))", "sigmoid at +-1000", ""),
-    (4, "(ds_fake, cache_fake)", "(ds_fake, cache_real)", "D step: layer 0 dW", "cache"),
-    (4, "    discriminator.zero_grad()\n", "", "D step: from zero", "zero_grad"),
-    (4, "= discriminator.input_grad(", "= discriminator.backward(", "G step: D untouched", "back"),
-    (4, "    generator.zero_grad()\n", "", "G step: from zero", "zero_grad"),
-    (4, "generator.add_param_grads(dx", "generator.backward(dx", "G step: half is enough", "both"),
-    (5, "+ dvar * 2 * c / len(c)", "", "dc", "var"),
-    (5, "dc + dmean / len(dc)", "dc", "dx, long", "mean"),
-    (5, "-0.5 * inv_std", "0.5 * inv_std", "dvar", "sign"),
-    (5, "- dx_hat.mean(axis=0)", "", "dx, short", "mean"),
-    (6, "m / (1 - self.beta1 ** t)", "m / (1 - self.beta1)", "m_hat", "times"),
-    (6, "(v_hat ** 0.5 + self.eps)", "(v_hat + self.eps) ** 0.5", "change", ""),
-    (6, "-self.lr", "self.lr", "change", "sign"),
-    (7, "S * Q:S] += rows", "S * Q:S] = rows", "fold", ""),
-    (7, ".reshape(-1, self.out_channels).T\n", ".reshape(self.out_channels, -1)\n", "dx", ""),
-    (7, "dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))", "db", "mean"),
-    (8, "minigan.patches(dy, *self.window)", "-minigan.patches(dy, *self.window)", "drows", "sign"),
-    (8, "reshape(self.in_channels, -1).T).resh", "reshape(-1, self.in_channels)).resh", "dx", ""),
-    (9, "x_dot @ self.W.value, x_dot", "x_dot @ self.W.value + self.b.value, x_dot",
-        "Dense y_dot", ""),
-    (9, "x_dot @ self.W.value, x_dot", "x_dot @ self.W.value, x", "Dense tcache", "x_dot"),
-    (9, "self.input_grad(x_dot, y), None", "x_dot, None", "LeakyReLU y_dot", "x_dot"),
-    (10, " - 2 * y * x_dot * dx_dot, dx_dot", ", dx_dot", "Tanh dx", "curvature"),
-    (10, "x.T @ dy + x_dot.T", "x_dot.T", "Dense dW", "missing"),
-    (10, "2 * weight / len(g)", "2 * weight", "v", "5 times"),
-    (10, "np.zeros_like(s), np.ones_like(s)", "np.ones_like(s), np.ones_like(s)",
-         "sweeps: layer 0 dW", "where 0 belongs"),
-]
+def test_a_mistake_is_shown_with_the_worst_place_and_the_likely_reason(fresh):
+    fill(fresh, 1, "x.T @ dy\n", "-x.T @ dy\n")
+    found = verdicts(1, fresh)
+    assert found["dW"].word == "wrong"
+    place, likely = found["dW"].lines
+    assert re.match(r"worst at \[\d, \d\]: yours \S+, right \S+$", place)
+    assert likely.startswith("likely: the sign is wrong")
+    assert check.summary([*found.values()]) == "wrong: dW"
 
 
-@pytest.mark.parametrize("number, right, wrong, quantity, hint", MISTAKES, ids=[
-    f"ex{number:02} {quantity}" for number, _, _, quantity, _ in MISTAKES])
-def test_a_mistake_is_found_and_explained(number, right, wrong, quantity, hint, fresh):
-    for other in NUMBERS:
-        fill(fresh, other)
-    fill(fresh, number, right, wrong)
-    found = verdicts(number, fresh)
-    assert found[quantity].word == "wrong" and hint in found[quantity].lines[-1]
-    if found[quantity].comparison:
-        assert re.match(r"worst at \[.*\]: yours \S+, right \S+$", found[quantity].lines[0])
-    assert "wrong: " in check.summary([*found.values()])
-
-
-def test_each_exercise_has_at_least_two_mistakes_here():
-    for number in NUMBERS:
-        assert sum(row[0] == number for row in MISTAKES) >= 2
+@pytest.mark.parametrize("right, wrong, says", [
+    ("    # end\n    if penalty", "    optimizer.step()\n    # end\n    if penalty",
+     "optimizer.step() is called 2 times"),
+    ("    # end\n    if penalty", "    return value\n    # end\n    if penalty",
+     "optimizer.step() is called 0 times"),
+    ("    optimizer.step()\n    return value, loss.shown(s_real)",
+     "    optimizer.step()\n    discriminator.zero_grad()\n    return value, loss.shown(s_real)",
+     "the gradients still change after optimizer.step()")])
+def test_a_step_calls_the_optimizer_once_and_after_all_gradients(right, wrong, says, fresh):
+    fill(fresh, 4, right, wrong)
+    assert verdicts(4, fresh)["D step: optimizer"].lines[0] == says
 
 
 @pytest.mark.parametrize("wrong, expected", [
@@ -194,27 +157,28 @@ def test_a_wrong_shape_is_said_with_both_shapes(wrong, expected, fresh):
     assert "(4, 3)" in found["dW"].note and expected in found["dW"].note
 
 
-def test_an_exception_is_said_in_three_lines_with_its_place_and_shapes(fresh):
+def test_an_exception_is_said_with_its_place_and_shapes_and_the_likely_reason(fresh):
     fill(fresh, 1, "dy @ self.W.value.T", "dy @ self.W.value")
     found = verdicts(1, fresh)["dx"]
-    assert found.word == "error" and len(found.lines) == 3
+    assert found.word == "error" and len(found.lines) == 4
     assert found.lines[0] == "ValueError: these shapes do not fit for @"
-    assert found.lines[1] == "in ex01_dense.py line 37: return dy @ self.W.value"
+    assert found.lines[1] == "in ex01_dense.py line 39: return dy @ self.W.value"
     assert found.lines[2] == "where dy is (5, 3), self.W.value is (4, 3)"
+    assert found.lines[3].startswith("likely: W has to be transposed")
 
 
 def test_a_file_that_cannot_be_read_is_said_to_be_so(fresh):
     fill(fresh, 1, "return x.T @ dy\n", "return (x.T @ dy\n")
     found = check.judge(1, fresh)
     assert [verdict.name for verdict in found] == ["the file"]
-    assert "SyntaxError" in found[0].lines[0] and "ex01_dense.py line 42" in found[0].lines[1]
+    assert "SyntaxError" in found[0].lines[0] and "ex01_dense.py line 44" in found[0].lines[1]
     assert "SyntaxError" in check.summary(found)
 
 
 def test_a_broken_forward_pass_is_said_to_be_so(fresh):
     fill(fresh, 1, "x @ self.W.value +", "x @ self.V.value +")
     found = check.judge(1, fresh)
-    assert found[0].word == "error" and "ex01_dense.py line 33" in found[0].lines[1]
+    assert found[0].word == "error" and "ex01_dense.py line 35" in found[0].lines[1]
 
 
 @pytest.mark.parametrize("wrong, word, text", [
@@ -251,14 +215,15 @@ def test_the_overview_says_what_is_next_and_what_can_be_played(fresh, capsys):
     assert "Next: exercise 5, in " in out
     assert check.main(["1"]) == 0 and check.main(["5"]) == 1
     assert check.main(["--solutions"]) == 0
-    assert capsys.readouterr().out.count("play.py") == 4
+    assert capsys.readouterr().out.count("play.py") == len(check.PLAY)
 
 
-def test_a_hint_is_unfolded_only_when_asked_for(capsys):
-    assert check.main(["3", "--hint"]) == 0
+def test_a_hint_is_unfolded_only_when_asked_for_and_one_at_a_time(capsys):
+    for words in ["3"], ["3", "--hint"], ["3", "--hint", "2"]:
+        check.main(words)
+        assert "stable softplus" not in capsys.readouterr().out
+    assert check.main(["3", "--hint", "3"]) == 0
     assert "stable softplus" in capsys.readouterr().out
-    check.main(["3"])
-    assert "stable softplus" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", play.NEEDS)
@@ -309,7 +274,7 @@ def test_pytest_runs_one_exercise_and_the_repository_collects_none(tmp_path):
                               cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
                               capture_output=True, text=True)
         assert done.returncode == status and word in done.stdout, done.stdout
-        assert "9 deselected" in done.stdout and "Traceback" not in done.stdout
+        assert "11 deselected" in done.stdout and "Traceback" not in done.stdout
     assert "testpaths = tests\n" in (ROOT / "setup.cfg").read_text()
 
 

@@ -52,7 +52,7 @@ def recipe(monkeypatch, **settings):
 def test_a_run_leaves_all_it_promises(capsys):
     run("--recipe", "classical", "--epochs", 2, "--out", "a", "--save-samples", 30)
     assert {path.name for path in Path("a").iterdir()} == {
-        "checkpoint.npz", "samples_epoch_001.png", "samples_epoch_002.png", "samples.png",
+        ".lock", "checkpoint.npz", "samples_epoch_001.png", "samples_epoch_002.png", "samples.png",
         "losses.png", "training.gif", "samples.npz"}
     images = np.load("a/samples.npz")["images"]
     assert images.shape == (30, 28, 28) and images.dtype == np.float32
@@ -293,7 +293,7 @@ def test_an_older_checkpoint_without_an_argument_counts_as_its_default():
 def test_a_checkpoint_of_another_program_is_refused_by_name():
     run("--steps", 1, "--out", "a")
     for absent, complaint in [("arguments", "checkpoint.npz is a checkpoint of another program"),
-                              ("adam_d", "the checkpoint lacks adam_d")]:
+                              ("adam_d", "checkpoint.npz: adam_d: expected a dictionary, got no")]:
         saved = load("a/checkpoint.npz")
         del saved[absent]
         save(Path(absent, "checkpoint.npz"), saved)
@@ -302,7 +302,7 @@ def test_a_checkpoint_of_another_program_is_refused_by_name():
     with pytest.raises(SystemExit, match="error: .*checkpoint.npz is a checkpoint of another"):
         generate.main(["arguments/checkpoint.npz"])
     save("b.npz", {"arguments": {}})
-    with pytest.raises(SystemExit, match="error: .* absent in the state to load"):
+    with pytest.raises(SystemExit, match="error: b.npz: generator has 0 numbers, which does not"):
         generate.main(["b.npz"])
 
 
@@ -352,7 +352,7 @@ def test_impossible_arguments_are_named(words, capsys):
 def test_a_batch_larger_than_the_data_is_one_clear_line_and_leaves_no_picture():
     with pytest.raises(SystemExit, match="error: a batch takes 1 to 100 images, .* got .* 101"):
         run("--batch-size", 101, "--out", "a")
-    assert not list(Path("a").iterdir())
+    assert [path.name for path in Path("a").iterdir()] == [".lock"]
 
 
 def test_a_training_that_diverges_is_one_clear_line(monkeypatch):
@@ -431,45 +431,176 @@ def test_the_dry_run_leaves_nothing_behind(tmp_path):
     assert "BUILT-IN DIGITS" in done.stdout and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words, hint", [
     (["--out", "my runs/a"], "python gan.py --out 'my runs/a' --backend cupy --resume"),
     (["--dry-run"], None)])
-def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, words, hint):
+def test_ctrl_c_says_how_to_go_on_unless_nothing_stays(monkeypatch, capsys, number, words, hint):
     step = mnist_gan.generator_step
 
     def press(*arguments):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         return step(*arguments)
+
+    def run_interrupted():
+        with pytest.raises(SystemExit) as ended:
+            run(*sys.argv[1:])
+        assert ended.value.code == 128 + number
 
     monkeypatch.setattr(mnist_gan, "generator_step", press)
     monkeypatch.setattr(mnist_gan, "backend_module", lambda _: np)  # the CPU stands in for a GPU
     for place in ("mnist_gan", "minigan.parameters", "minigan.workshop.samples"):
         monkeypatch.setattr(f"{place}.to_device", lambda x, _: x)
     monkeypatch.setattr(sys, "argv", ["gan.py", *words, "--backend", "cupy"])
-    run(*sys.argv[1:])
+    run_interrupted()
     out = capsys.readouterr().out
     assert "steps done: 1," in out
     if hint:
         assert f"To go on: {hint}\n" in out
         monkeypatch.setattr(sys, "argv", shlex.split(hint)[1:])
-        run(*sys.argv[1:])
+        run_interrupted()
         assert f"To go on: {hint}\n" in capsys.readouterr().out
     else:
         assert "--resume" not in out and "Checkpoint and pictures" not in out
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", ["training_images", "save_curves"])
-def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, name):
-    def press(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(mnist_gan, name, press)
-    with pytest.raises(SystemExit, match="^Interrupted at once; --resume goes on from the last"):
+def test_ctrl_c_before_and_after_the_training_is_one_line(monkeypatch, capsys, name, number):
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(mnist_gan, name, lambda *_: signal.raise_signal(number))
+    with pytest.raises(SystemExit) as ended:
         run("--steps", 1)
+    assert ended.value.code == 128 + number
+    assert capsys.readouterr().err.endswith(
+        "Interrupted at once; --resume goes on from the last checkpoint\n")
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.mark.parametrize("dies_at, calls_before", [
+    ("minigan.workshop.run.save", 0), ("minigan.workshop.run.save", 1), ("mnist_gan.save_grid", 1),
+    ("mnist_gan.save_curves", 0)])
+def test_a_run_that_dies_between_picture_and_checkpoint_is_whole_after_it_resumes(
+        dies_at, calls_before, monkeypatch):
+    run("--epochs", 2, "--out", "whole")
+    calls = []
+    module, _, name = dies_at.rpartition(".")
+    real = getattr(sys.modules[module], name)
+
+    def die(*words):
+        calls.append(words)
+        if len(calls) > calls_before:
+            raise Killed
+        return real(*words)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(dies_at, die)
+        run("--epochs", 2, "--out", "a")
+    run("--epochs", 2, "--out", "a", *["--resume"][:Path("a/checkpoint.npz").exists()])
+    names = sorted(path.name for path in Path("whole").iterdir())
+    assert sorted(path.name for path in Path("a").iterdir()) == names
+    for name in set(names) - {"checkpoint.npz", ".lock"}:
+        assert Path("a", name).read_bytes() == Path("whole", name).read_bytes(), name
+    np.testing.assert_equal(load("a/checkpoint.npz"), load("whole/checkpoint.npz"))
+
+
+class Killed(BaseException):
+    """Nobody catches it."""
+
+
+def test_a_second_run_into_the_same_folder_is_refused(monkeypatch):
+    def begin_another(*_):
+        with pytest.raises(SystemExit, match="error: another run is at work in a: let it end"):
+            run("--steps", 1, "--out", "a")
+        begun.append(1)
+        return step(*_)
+
+    begun, step = [], mnist_gan.generator_step
+    monkeypatch.setattr(mnist_gan, "generator_step", begin_another)
+    run("--steps", 2, "--out", "a")
+    assert begun == [1, 1] and load("a/checkpoint.npz")["step"] == 2
+
+
+def test_a_run_that_is_not_dry_makes_no_temporary_folder(monkeypatch):
+    monkeypatch.setattr(mnist_gan.tempfile, "TemporaryDirectory", None)
+    run("--steps", 1, "--out", "a")
+
+
+def test_resuming_where_nothing_is_makes_no_folder():
+    with pytest.raises(SystemExit, match="error: there is no a/checkpoint.npz to resume from"):
+        mnist_gan.main(["--resume", "--out", "a"])
+    assert not Path("a").exists()
+
+
+def test_more_samples_than_memory_are_refused_before_the_training(monkeypatch):
+    monkeypatch.setattr(data, "draw_digits", None)
+    with pytest.raises(SystemExit, match="error: too much for the memory of this machine: "):
+        run("--save-samples", 10**13, "--out", "a")
+    with pytest.raises(SystemExit, match="error: .*"):
+        run("--save-samples", 10**30, "--out", "b")
+
+
+def test_generating_more_than_memory_is_one_line():
+    run("--steps", 1, "--out", "a")
+    for count in (10**14, 10**30):
+        with pytest.raises(SystemExit, match="^error: .+"):
+            generate.main(["a/checkpoint.npz", "--count", str(count), "--out", "b.npz"])
+    assert not Path("b.npz").exists()
+
+
+@pytest.mark.parametrize("name, value", [
+    ("latent_dim", 10**9), ("width", 10**6), ("width", 0), ("latent_dim", 0), ("width", "8"),
+    ("arch", []), ("arch", "gan"), ("average", "x"), ("latent_dim", 5.0), ("width", -8)])
+def test_arguments_that_no_run_has_are_refused_by_name_when_it_resumes_and_when_it_draws(
+        name, value):
+    run("--steps", 1, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    saved["arguments"][name] = value
+    save("a/checkpoint.npz", saved)
+    for main, words in [(mnist_gan.main, ["--resume", "--out", "a"]),
+                        (generate.main, ["a/checkpoint.npz", "--out", "b.npz"])]:
+        with pytest.raises(SystemExit, match=f"^error: a/checkpoint.npz.*({name}|of ours)"):
+            main(words)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("batch_size", 0), ("batch_size", 10**30), ("n_critic", 0), ("penalty_every", 0),
+    ("beta1", 5), ("lr", 0.0), ("lr", -1), ("average", 7.0),
+    ("seed", -1), ("epochs", "x"), ("data_dir", [])])
+def test_arguments_with_which_nobody_trains_are_one_line_that_names_the_checkpoint(name, value):
+    run("--steps", 1, "--out", "a")
+    before = Path("a/samples.png").stat().st_mtime_ns
+    saved = load("a/checkpoint.npz")
+    saved["arguments"][name] = value
+    save("a/checkpoint.npz", saved)
+    with np.errstate(all="ignore"), pytest.raises(
+            SystemExit, match="^error: (training diverged.*)?a/checkpoint.npz"):
+        mnist_gan.main(["--resume", "--out", "a", "--steps", "9"])
+    assert Path("a/samples.png").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("keys, value", [
+    (["generator", "0.W"], np.full((5, 8), np.nan, np.float32)), (["generator"], 3),
+    (["generator", "0.W"], np.zeros((5, 8), "M8[s]")), (["average", "steps"], "x"),
+    (["average"], {}), (["average", "0.W"], np.zeros((5, 8), complex))])
+def test_a_network_that_is_none_is_refused_by_name_when_it_resumes_and_when_it_draws(keys, value):
+    run("--steps", 1, "--out", "a")
+    saved = load("a/checkpoint.npz")
+    node = saved
+    for key in keys[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    save("a/checkpoint.npz", saved)
+    last = ["--last"] if keys[0] == "generator" else []
+    for main, words in [(mnist_gan.main, ["--resume", "--out", "a"]),
+                        (generate.main, ["a/checkpoint.npz", "--out", "b.npz", *last])]:
+        with pytest.raises(SystemExit, match=f"^error: a/checkpoint.npz: {keys[0]}"):
+            main(words)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C")
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(tmp_path, number):
     code = ("import mnist_gan; from minigan.workshop import data; draw = data.draw_digits; "
             "data.draw_digits = lambda count, rng: draw(200, rng); mnist_gan.main()")
     words = [sys.executable, "-c", code, "--data", "digits", "--epochs", "10000",
@@ -479,9 +610,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     checkpoint = tmp_path / "a" / "checkpoint.npz"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 128 + number, err
     assert "Interrupted. To go on: python " in out and "--out a --resume\n" in out
     saved = load(checkpoint)
     assert saved["step"] == len(saved["history"]) > 0

@@ -4,6 +4,7 @@ import pytest
 
 from minigan.gradcheck import (
     STEP, TOLERANCE, Comparison, GradientError, Report, central_differences, numerical_gradient)
+from minigan.gradcheck.differences import rounding_error
 
 rng = np.random.default_rng(0)
 
@@ -41,13 +42,33 @@ def test_x_stays_as_it_is_even_where_f_fails_or_holds_it_too():
     assert np.array_equal(x, before)
 
 
-def test_where_a_branch_changes_within_the_step_the_difference_is_told_apart():
-    x = np.array([1.0, STEP / 2, -1.0, -STEP / 2, 2 * STEP])
+def test_beside_a_kink_the_step_is_smaller_and_at_it_the_difference_is_told_apart():
+    x = np.array([1.0, STEP / 2, -STEP / 20, STEP / 200, -STEP / 200, 0.0, 2 * STEP])
     gradient, crossed, noise = central_differences(
         lambda x: (float(np.maximum(x, 0).sum()), [x > 0, np.ones(3)]), x)
-    assert crossed.tolist() == [False, True, False, True, False]
-    np.testing.assert_allclose(gradient[~crossed], [1, 0, 1], atol=noise)
-    assert abs(gradient[crossed] - [1, 0]).min() > 0.1  # neither branch's slope
+    assert crossed.tolist() == [False, False, False, True, True, True, False]
+    assert (abs(gradient[~crossed] - [1, 1, 0, 1]) < noise[~crossed]).all()
+    assert abs(gradient[crossed] - [1, 0, 1]).min() > 0.1  # neither branch's slope
+    assert noise[[2, 3]] == pytest.approx([10 * noise[0], 100 * noise[0]])
+
+
+def test_numbers_that_lie_far_apart_take_larger_steps_and_large_ones_beside_each_other_not():
+    for x, power in (1e6 * rng.standard_normal(9), 3), (1e4 + rng.standard_normal(9), 3):
+        found = numerical_gradient(lambda x: float(((x - x.mean()) ** power).sum()), x)
+        c = x - x.mean()
+        right = power * (c ** (power - 1) - (c ** (power - 1)).mean())
+        np.testing.assert_allclose(found, right, atol=1e-5 * abs(right).max())
+
+
+def test_the_error_of_rounding_is_found_where_large_numbers_cancel_on_the_way():
+    def f(x, large):
+        return (x + large).sum() - large * x.size
+
+    x = rng.standard_normal(50)
+    for large in 1.0, 1e4, 1e8:
+        error = rounding_error(lambda x: f(x + 0.1 * x * x, large), x)
+        assert 1e-17 < error / large < 1e-14
+    assert rounding_error(lambda x: f(x, 1e4) * np.ones(3), x) > 1e-12  # of an array, the worst
 
 
 def test_the_noise_bounds_what_rounding_does_and_grows_with_the_numbers():
@@ -55,8 +76,8 @@ def test_the_noise_bounds_what_rounding_does_and_grows_with_the_numbers():
     noises = []
     for size in 1.0, 1e6:
         gradient, _, noise = central_differences(lambda x: (float(size + x.sum()), []), x)
-        assert abs(gradient - 1).max() < noise
-        noises.append(noise)
+        assert (abs(gradient - 1) < noise).all()
+        noises.append(noise.max())
     assert noises[0] < TOLERANCE / 100
     assert noises[1] > 1e4 * noises[0]
 

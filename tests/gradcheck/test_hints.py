@@ -190,7 +190,7 @@ layer("Sigmoid: tanh's derivative", "of tanh", Sigmoid(),
 layer("Sigmoid: 1 - y forgotten", "dy times y", Sigmoid(), input_grad=lambda self, dy, y: dy * y)
 layer("Sigmoid: y - 1", "the sign", Sigmoid(), input_grad=lambda self, dy, y: dy * y * (y - 1))
 
-# Norms.  cache = x_hat (N, L, C), inv_std, frozen
+# Norms.  cache = x_hat (N, ..., C), inv_std, frozen
 
 
 def in_terms(*factors, gamma=True):
@@ -221,7 +221,7 @@ layer("BatchNorm: on images, no mean term", "mean(dx_hat) is missing", BatchNorm
       input_grad=in_terms(1, 0, 1))
 layer("BatchNorm: gamma and beta swapped", "what beta should be", BatchNorm(4),
       add_param_grads=lambda self, dy, cache: (
-      add(self.gamma, dy.sum(0)), add(self.beta, (dy * cache[0][:, 0]).sum(0))))
+      add(self.gamma, dy.sum(0)), add(self.beta, (dy * cache[0]).sum(0))))
 layer("BatchNorm: dgamma of x", "the sum of dy x: in a norm, x_hat", BatchNorm(4),
       forward=lambda self, x, train: (lambda y, cache: (y, (*cache, x)))(
       *BatchNorm.forward(self, x, train)),
@@ -244,7 +244,7 @@ layer("LayerNorm: gamma last", "worst", LayerNorm(4), input_grad=lambda self, dy
       in_terms(1, 1, 1, gamma=False)(self, dy, cache) * self.gamma.value))
 layer("LayerNorm: dbeta a mean", "6 is the batch size", LayerNorm(4),
       add_param_grads=lambda self, dy, cache: (
-      add(self.gamma, (dy * cache[0][:, 0]).sum(0)), add(self.beta, dy.mean(0))))
+      add(self.gamma, (dy * cache[0]).sum(0)), add(self.beta, dy.mean(0))))
 
 
 def forward_that_keeps_x(self, x, train):
@@ -345,7 +345,7 @@ layer("Upsample2D: the mean of the repeats", "1/4 of the right one, and 4 is", U
 layer("Upsample2D: one of the repeats", "only one output of each input", Upsample2D(2),
       (2, 3, 2, 2), input_grad=lambda self, dy, x_shape: dy[:, ::2, ::2])
 layer("Flatten: in another order", "wrong places", Flatten(), (3, 2, 4, 3),
-      input_grad=lambda self, dy, x_shape: dy.reshape(x_shape, order="F"))
+      input_grad=lambda self, dy, cache: dy.reshape(cache[0], order="F"))
 layer("Flatten: not reshaped", "reshape is missing", Flatten(), (3, 2, 4, 2),
       input_grad=lambda self, dy, x_shape: dy)
 
@@ -635,8 +635,8 @@ tangent("LayerNorm: dgamma without x_hat_dot", "x_dot and dy_dot is missing", La
         self.add_param_grads(dy, cache)))
 tangent("LayerNorm: one of the three terms of the curvature", "worst", LayerNorm(4),
         curvature=lambda self, dy_dot, dx_dot, tcache, cache: (
-        LayerNorm.curvature(self, dy_dot, dx_dot, tcache, cache) + (cache[1] * cache[0] * self.mean(
-            (self.gamma.value * dy_dot)[:, None] * tcache[1]))[:, 0]))
+        LayerNorm.curvature(self, dy_dot, dx_dot, tcache, cache) + (
+            cache[1] * cache[0] * self.mean(self.gamma.value * dy_dot * tcache[1]))))
 tangent("Conv2D: dW without x_dot", "x_dot and dy_dot is missing", Conv2D(2, 3, 3, 2, 1), IMAGES,
         add_tangent_param_grads=lambda self, dy, dy_dot, rows_dot, cache: (
         self.add_param_grads(dy, cache)))

@@ -139,3 +139,19 @@ def test_a_broken_compression_is_refused_by_name(tmp_path):
     (tmp_path / "a.npz").write_bytes(content.replace(content[400:600], b"\xff" * 200))
     with pytest.raises(ValueError, match="a.npz is not a whole checkpoint of minigan"):
         load(tmp_path / "a.npz")
+
+
+def test_a_member_that_unpacks_to_more_than_the_file_is_refused_before_it_is_unpacked(
+        tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", json=np.array("{}"), **{"arrays/W": np.zeros(10**6)})
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", None)
+    with pytest.raises(ValueError, match="a.npz is not .*: its members unpack to more than"):
+        load(tmp_path / "a.npz")
+
+
+def test_a_damaged_member_is_named(tmp_path):
+    save(tmp_path / "a.npz", {"net": {"W": np.ones(1000)}, "step": 1})
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content.replace(b"\xf0\x3f", b"\xf0\x3e"))
+    with pytest.raises(ValueError, match="a.npz is not a whole .*arrays/net/W"):
+        load(tmp_path / "a.npz")

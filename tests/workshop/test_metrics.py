@@ -40,6 +40,30 @@ def test_too_few_images_for_a_covariance_are_refused():
         frechet_distance(np.zeros((4, 4)), np.zeros((9, 4)))
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_features_that_are_not_finite_have_no_distance_least_of_all_the_best(wrong):
+    good = np.random.default_rng(0).standard_normal((9, 3))
+    bad = good.copy()
+    bad[4, 1] = wrong
+    for a, b in [(good, bad), (bad, good), (bad, bad)]:
+        with pytest.raises(ValueError, match="frechet_distance takes finite numbers"):
+            frechet_distance(a, b)
+    with pytest.raises(ValueError, match="parzen_log_likelihood takes finite numbers"):
+        parzen_log_likelihood(good, good, bad)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: frechet_distance(x, x[:, :2]), lambda x: frechet_distance(x.tolist(), x),
+    lambda x: frechet_distance(x, x[0]), lambda x: frechet_distance(x.astype(np.uint8), x),
+    lambda x: parzen_log_likelihood(x, x, x[:, :2]), lambda x: parzen_log_likelihood(x, x, None),
+    lambda x: parzen_log_likelihood(x, x, x, sigmas=[0.0]),
+    lambda x: count_modes(x, x[:, :1], 0.1), lambda x: count_modes(x[0], x, 0.1),
+    lambda x: count_modes(x, x, -1), lambda x: count_modes(x.tolist(), x, 0.1)])
+def test_what_a_metric_cannot_measure_is_refused_by_name(call):
+    with pytest.raises((TypeError, ValueError), match="^(frechet|parzen|count)_.* takes .*got"):
+        call(np.random.default_rng(0).standard_normal((9, 3)))
+
+
 def test_the_parzen_log_likelihood_is_the_sum_written_out():
     rng = np.random.default_rng(3)
     samples, test = rng.random((7, 2, 2)), rng.random((600, 2, 2))

@@ -60,5 +60,5 @@ def test_it_leaves_the_network_alone_and_goes_on_after_a_reload():
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
 def test_a_decay_outside_zero_to_one_is_refused(decay):
-    with pytest.raises(ValueError, match="MovingAverage takes 0 <= decay < 1, got"):
+    with pytest.raises(ValueError, match=r"MovingAverage takes a number in \[0, 1\) as decay, got"):
         MovingAverage(network(), decay)

@@ -28,7 +28,7 @@ def test_a_grid_may_do_without_a_gap_and_has_no_more_columns_than_images():
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (4, 3), (5, 4, 3, 1)])
 def test_a_grid_of_anything_but_images_is_refused(shape):
-    with pytest.raises(ValueError, match=r"image_grid takes .* \(N, H, W\), got shape"):
+    with pytest.raises(ValueError, match=r"image_grid takes .* \(N, H, W\), got \("):
         image_grid(np.zeros(shape))
 
 
@@ -92,6 +92,12 @@ def test_an_animation_may_have_one_picture_or_equal_ones_but_not_none(tmp_path):
         assert np.array_equal(frames[-1][0], pictures[-1])
     with pytest.raises(ValueError, match="one or more pictures, got none"):
         save_animation(tmp_path / "training.gif", [])
+
+
+def test_an_animation_of_many_pictures_shows_sixty_of_them_evenly_chosen(tmp_path):
+    frames, pictures = animation(tmp_path, np.linspace(0, 1, 178))
+    assert len(frames) == 60  # each third one
+    np.testing.assert_array_equal([pixels for pixels, _ in frames], pictures[::3])
 
 
 def test_every_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -129,22 +129,75 @@ def test_a_state_that_lacks_something_changes_nothing(tmp_path, absent):
     state = Fit(tmp_path).train(epochs=1).run.state_dict()
     del state[absent]
     other, fresh = Fit(tmp_path), Fit(tmp_path)
-    with pytest.raises(ValueError, match=f"the checkpoint lacks {absent}: it is not one of this"):
+    with pytest.raises(ValueError, match=f"{absent}: expected .*, got nothing"):
         other.run.load_state_dict(state)
     other.run.steps_per_epoch = fresh.run.steps_per_epoch = 5
     np.testing.assert_equal(other.run.state_dict(), fresh.run.state_dict())
 
 
-def test_ctrl_c_lets_the_step_finish_and_is_written_down(tmp_path):
+def forged(state, *keys, value):
+    """The state with another value under the keys."""
+    *folders, last = keys
+    node = state
+    for key in folders:
+        node = node[key]
+    node[last] = value(node[last]) if callable(value) else value
+    return state
+
+
+FORGERIES = [
+    (["step"], 10**30, "step"), (["step"], -1, "step: expected an int"), (["step"], 3.0, "step"),
+    (["step"], True, "step"), (["step"], "5", "step"), (["step"], 6, "step is 6, .* history of 5"),
+    (["history"], [[1, 2]], "history"), (["history"], lambda h: h[:, :1], "history"),
+    (["history"], lambda h: h[:4], "step is 5, .* history of 4"),
+    (["history"], lambda h: h * np.nan, "history: expected finite"),
+    (["history"], lambda h: h.astype("M8[s]"), "history"), (["history"], np.array("x"), "history"),
+    (["net"], 3, "net: expected a dictionary, got an int"), (["net", "1.W"], [1], "net/1.W"),
+    (["net", "1.W"], lambda W: W * np.inf, "net/1.W: expected finite"),
+    (["net", "1.W"], lambda W: W.astype(complex), "net/1.W: expected float32 .* got complex128"),
+    (["net", "1.W"], lambda W: W.astype(str), "net/1.W"),
+    (["net", "1.W"], lambda W: W.T, "net/1.W"),
+    (["net", "more"], np.ones(3), "net/more: expected nothing"), (["net"], {}, "net/1.W"),
+    (["adam", "steps"], -3, "adam/steps"), (["adam", "steps"], 2.5, "adam/steps"),
+    (["adam", "m"], lambda m: m[1:], "adam/m"), (["rng"], [], "rng"), (["rng", "state"], 3, "rng"),
+    (["rng", "bit_generator"], "MT19937", "rng"), (["rng", "uinteger"], 2**40, "rng"),
+    (["rng", "state", "inc"], 2**200, "rng/state/inc"), (["rng", "has_uint32"], 0.5, "rng/has")]
+
+
+@pytest.mark.parametrize("keys, value, complaint", FORGERIES)
+def test_a_state_in_which_something_is_wrong_changes_nothing_and_is_told_by_name(
+        tmp_path, keys, value, complaint):
+    state = forged(Fit(tmp_path).train(epochs=1).run.state_dict(), *keys, value=value)
+    other, fresh = Fit(tmp_path), Fit(tmp_path)
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        other.run.load_state_dict(state)
+    other.run.steps_per_epoch = fresh.run.steps_per_epoch = 5
+    np.testing.assert_equal(other.run.state_dict(), fresh.run.state_dict())
+
+
+def test_the_checkpoint_comes_after_the_picture_so_that_no_kill_leaves_an_epoch_without_one(
+        tmp_path):
+    fit, pictures = Fit(tmp_path), 0
+    for epoch in fit.run.epochs(IMAGES, 4, 3):
+        for x in fit.run.batches():
+            fit.run.log(1, 2)
+        steps = load(tmp_path / "checkpoint.npz")["step"] if pictures else 0
+        assert steps == 5 * pictures == 5 * (epoch - 1)
+        pictures += 1
+    assert load(tmp_path / "checkpoint.npz")["step"] == 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_let_the_step_finish_and_are_written_down(tmp_path, number):
     def press(step):
         if step == 7:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     fit = Fit(tmp_path).train(epochs=3, after_step=press)
-    assert fit.run.interrupted and fit.run.steps == len(fit.seen) == 7
+    assert fit.run.interrupted == number and fit.run.steps == len(fit.seen) == 7
     assert load(tmp_path / "checkpoint.npz")["step"] == 7
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
@@ -253,6 +306,53 @@ def test_a_number_that_was_not_looked_at_counts_as_in_the_step_before(tmp_path):
     assert run.history[-1] == [2, 5]
 
 
+def train_on(run, steps):
+    """Up to so many steps, of which one in three is logged whole."""
+    for _ in run.epochs(np.repeat(IMAGES, 60, axis=0), 100, 10**6, steps):
+        for _ in run.batches():
+            run.log(run.steps, None if run.steps % 3 else 5 * run.steps)
+
+
+def test_a_long_history_is_thinned_to_means_of_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigan.workshop.run.ROWS", 8)
+    run = Run(tmp_path, {}, {}, ["loss", "norm"])
+    train_on(run, 39)
+    assert run.block == 8 and np.shape(run.history) == (5, 2)  # of 8, 8, 8, 8 and 7 steps
+    assert [row[0] for row in run.history] == pytest.approx([3.5, 11.5, 19.5, 27.5, 35])
+    assert load(tmp_path / "checkpoint.npz")["history"].shape == (5, 2)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 8, 9, 15, 16, 21, 33])
+def test_a_resumed_long_run_has_the_same_history_bit_for_bit(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr("minigan.workshop.run.ROWS", 8)
+    train_on(Run(tmp_path / "whole", {}, {}, ["loss", "norm"]), 39)
+    train_on(Run(tmp_path / "parts", {}, {}, ["loss", "norm"]), stop)
+    resumed = Run(tmp_path / "parts", {}, {}, ["loss", "norm"])
+    resumed.load_state_dict(load(tmp_path / "parts" / "checkpoint.npz"))
+    train_on(resumed, 39)
+    np.testing.assert_equal(load(tmp_path / "parts" / "checkpoint.npz"),
+                            load(tmp_path / "whole" / "checkpoint.npz"))
+
+
+def test_the_whole_history_of_an_earlier_version_is_thinned_when_it_is_loaded(tmp_path):
+    steps = 100_000
+    run = Run(tmp_path, {}, {}, ["loss"])
+    run.load_state_dict({"step": steps, "history": np.arange(float(steps))[:, None]})
+    assert run.steps == steps and run.block == 32 and len(run.history) == 3125
+    assert run.history[1] == [47.5] and run.look() == "loss 99935.500"
+
+
+def test_a_million_steps_leave_a_small_checkpoint(tmp_path):
+    run = Run(tmp_path, {}, {}, ["loss"])
+    run.steps_per_epoch = 1000
+    for step in range(1_000_000):
+        run._note([step])
+    run.steps = 1_000_000
+    save(tmp_path / "a.npz", run.state_dict())
+    assert (tmp_path / "a.npz").stat().st_size < 40_000 and len(run.history) <= 4000
+    assert np.diff(np.ravel(run.history)[:-1]) == pytest.approx(run.block)
+
+
 def complete(given):
     """The arguments of a small program."""
     if given.get("data") == "c":
@@ -279,7 +379,7 @@ def test_what_is_remembered_comes_before_the_command_line_and_after_the_defaults
 
 
 @pytest.mark.parametrize("remembered, complaint", [
-    ({"width": 7}, "a.npz was trained with width 7, which this program does not have"),
+    ({"size": 7}, "a.npz was trained with size 7, which this program does not have"),
     ({"data": "c"}, "a.npz: data is a or b, not c")])
 def test_arguments_that_this_program_does_not_have_are_refused_by_name(
         tmp_path, remembered, complaint):
@@ -292,4 +392,17 @@ def test_arguments_that_this_program_does_not_have_are_refused_by_name(
 def test_a_checkpoint_that_remembers_no_arguments_is_of_another_program(tmp_path, state):
     save(tmp_path / "a.npz", state)
     with pytest.raises(ValueError, match="a.npz is a checkpoint of another program"):
+        load_run(tmp_path / "a.npz", complete, {})
+
+
+@pytest.mark.parametrize("remembered, complaint", [
+    ({"data": 3}, "arguments/data: expected text, got an int"),
+    ({"batch_size": 64.0}, "arguments/batch_size: expected an int from 0 up, got"),
+    ({"batch_size": -1}, "arguments/batch_size: .* got -1"),
+    ({"batch_size": [1]}, "arguments/batch_size: "), ({"lr": "x"}, "arguments/lr: "),
+    ({"lr": float("nan")}, "arguments/lr: .* got nan"), ({"lr": True}, "arguments/lr: "),
+    ({"lr": -0.1}, "arguments/lr: expected a finite number from 0 up, got -0.1")])
+def test_arguments_of_another_kind_are_refused_by_name(tmp_path, remembered, complaint):
+    save(tmp_path / "a.npz", {"arguments": remembered})
+    with pytest.raises(ValueError, match=f"a.npz: {complaint}"):
         load_run(tmp_path / "a.npz", complete, {})

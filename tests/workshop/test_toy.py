@@ -27,3 +27,13 @@ def test_points_lie_around_all_centres_alike_and_spread_as_they_are_told_to():
 def test_the_same_seed_draws_the_same_points():
     a, b = (draw_points(ring(), 0.1, 50, np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: ring(0), lambda: ring(8.0), lambda: ring(8, -1), lambda: ring(8, float("nan")),
+    lambda: draw_points([[0, 0]], 0.1, 5, 0), lambda: draw_points(ring()[0], 0.1, 5, 0),
+    lambda: draw_points(ring(), -0.1, 5, 0), lambda: draw_points(ring(), 0.1, -5, 0),
+    lambda: draw_points(ring(), 0.1, 5, "seed")])
+def test_points_that_cannot_be_drawn_are_refused_by_name(call):
+    with pytest.raises((TypeError, ValueError), match="^(ring|draw_points) takes .* got "):
+        call()

@@ -6,7 +6,8 @@
     python zoo.py                measures all, as README's table shows it (a quarter of an hour)
 
 bug01.py, here, is your copy of specimens/bug01.py, made when it is missing; git does not see it.
-Each specimen makes one GAN (see below), called `gan`; `small(gan)` is what a check takes.
+Each specimen makes one GAN (see below), called `gan`; `small(gan)` is what a check takes, and
+`verdicts(check, ...)` says what it finds, without naming the mistake.
 """
 import argparse
 import os
@@ -19,7 +20,8 @@ import numpy as np
 
 import minigan
 from minigan import Adam
-from minigan.workshop import image_grid, ring, whole_file
+from minigan.gradcheck import GradientError
+from minigan.workshop import at_least, image_grid, ring, whole_file
 
 FOLDER = Path(__file__).resolve().parent
 SPECIMENS, ANSWERS = FOLDER / "specimens", FOLDER / "answers"
@@ -118,6 +120,23 @@ def each(network, x):
         x, _ = layer.forward(x)
 
 
+def verdicts(check, *args, hints=False):
+    """Prints what check(*args) finds, of each gradient whether it is right: but what the mistake
+    may be only with hints. A check of minigan's; it raises nothing."""
+    try:
+        report = check(*args)
+    except GradientError as error:
+        if hints or not error.report:  # without a report it is no number that is wrong
+            print(error if hints else f"{check.__name__}: WRONG, and not in a number")
+            return
+        report = error.report
+        print(str(error).splitlines()[0])
+    title, header, *rows = str(report).splitlines()
+    print(title, header, sep="\n")
+    for found, row in zip(report, rows):
+        print(row.split(": ")[0] + (" here: is that what you want?" * (found.verdict == "zero")))
+
+
 def make_missing(name):
     """Makes the learner's own copy of a specimen, unless there is one."""
     path = FOLDER / f"{name}.py"
@@ -185,8 +204,8 @@ def main(words=None):
     parser = argparse.ArgumentParser(description="Trains one GAN of the bug zoo.")
     parser.add_argument("number", nargs="?", type=int, choices=range(1, len(NAMES) + 1))
     parser.add_argument("--healthy", action="store_true", help="with the bug cured")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="of the generator")
+    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--steps", type=at_least(1), help="of the generator")
     args = parser.parse_args(words)
     if args.number is None:
         print("| file | hit | good | healthy: hit | healthy: good |")
