@@ -47,7 +47,8 @@ class Comparison:
     error: |analytic - numeric| / max(|analytic|, |numeric|) of the worst element. Differences carry
     rounding errors as large as `noise`, so elements below noise / TOLERANCE are measured by it.
     cosine: of the angle between the two. kinks: how many elements are left out, because they
-    `crossed` one. vanishes: no element stands out of the noise. misfit: why the two cannot be compared; the error is infinite then."""
+    `crossed` one. silent: the share of elements that do not stand out of the noise; `vanishes` if
+    all are. misfit: why the two cannot be compared; the error is infinite then."""
 
     name: str
     analytic: np.ndarray
@@ -59,7 +60,7 @@ class Comparison:
     def __post_init__(self):
         self.kinks = int(self.crossed.sum())
         self.misfit = misfit(self.analytic, self.numeric)
-        self.error, self.cosine, self.vanishes = np.inf, np.nan, False
+        self.error, self.cosine, self.silent = np.inf, np.nan, 0.0
         if not self.misfit:
             a, n = self.analytic[~self.crossed], self.numeric[~self.crossed]
             sizes = np.maximum(abs(a), abs(n))
@@ -67,7 +68,8 @@ class Comparison:
             apart = abs(a - n) / np.maximum(sizes, noise / TOLERANCE)
             self.error = float(apart.max(initial=0))
             self.cosine = float(a @ n / max(np.linalg.norm(a) * np.linalg.norm(n), 1e-300))
-            self.vanishes = not (sizes > 1000 * noise).any()
+            self.silent = float((sizes <= 1000 * noise).mean()) if sizes.size else 1.0
+        self.vanishes = self.silent == 1
         self.noise = float(np.max(self.noise, initial=0))
         self.right = self.error <= TOLERANCE  # a NaN is not
         self.unproved = self.right and self.kinks > 0.9 * self.crossed.size
@@ -102,11 +104,10 @@ class Report(list):
         """Raises GradientError if a gradient is wrong, or if nothing was proved of one."""
         if not all(comparison.right for comparison in self):
             raise GradientError(f"wrong gradient (an error above {TOLERANCE:g})\n{self}", self)
-        if all(comparison.vanishes for comparison in self):
-            raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
         unproved = [comparison.name for comparison in self if comparison.unproved]
         if unproved:
             raise GradientError(f"nothing is proved of {', '.join(unproved)}, where (nearly) all "
-                                "elements are at a kink: take another x or seed, or see whether "
-                                f"`branches` tells more than branches\n{self}", self)
+                                f"elements are at a kink: take another x or seed\n{self}", self)
+        if all(comparison.vanishes for comparison in self):
+            raise GradientError(f"all gradients are zero, so that nothing is proved\n{self}", self)
         return self

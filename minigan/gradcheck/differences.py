@@ -16,8 +16,8 @@ digits, no h gets more than about four right: so all that is checked is float64.
 
 A kink is a place where two branches of f meet at an angle, as those of max(x, 0) do at 0: f has no
 derivative there, and a difference across a kink is neither branch's slope. So f also tells which
-branches it took. An element that changes them within the step is moved by a smaller one; if it does
-so within the smallest, it is left out, and proves nothing."""
+branches it took. Where they change within the step, and the slopes on both sides differ, a smaller
+step is taken; where they differ within the smallest, too, the element proves nothing."""
 import numpy as np
 
 STEP = 3e-6       # h, where x is of ordinary size
@@ -37,7 +37,7 @@ def central_differences(f, x, h=None):
     require_float64(x)
     x = x.copy()
     gradient, crossed, noise = np.zeros(x.shape), np.zeros(x.shape, bool), np.zeros(x.shape)
-    h, error = h or STEP * spread(x), rounding_error(lambda x: f(x)[0], x)
+    h, error, (middle, _) = h or STEP * spread(x), rounding_error(lambda x: f(x)[0], x), f(x)
     for i in np.ndindex(x.shape):
         kept = x[i]
         for step in h, h / 10, h / 100:
@@ -48,7 +48,8 @@ def central_differences(f, x, h=None):
             x[i] = kept
             # Not 2 step: beside a large x[i] it has been rounded.
             gradient[i], noise[i] = (above - below) / (upper - lower), 10 * error / step
-            crossed[i] = differ(branches_above, branches_below)
+            crossed[i] = differ(branches_above, branches_below) and bends(
+                above, middle, below, step, noise[i])
             if not crossed[i]:
                 break
     return gradient, crossed, noise
@@ -64,11 +65,18 @@ def differ(branches, others):
     return any((a != b).any() for a, b in zip(branches, others))
 
 
+def bends(above, middle, below, h, noise):
+    """Do the slopes on both sides, (above - middle) / h and (middle - below) / h, differ by more
+    than makes a central difference wrong?"""
+    apart = abs(above + below - 2 * middle) / (2 * h)
+    return apart > np.maximum(noise, TOLERANCE * abs(above - below) / (2 * h))
+
+
 def rounding_error(f, x):
     """About how far off rounding puts f(x), a number or an array: also where large numbers have
     cancelled on the way. At places in a row, so near that f is straight between them, its fourth
     differences are rounding alone, with 70 times its variance. Source: Moré and Wild 2011."""
-    v = 1e-12 * spread(x) * np.random.default_rng(0).standard_normal(x.shape)
+    v = 1e-8 * spread(x) * np.random.default_rng(0).standard_normal(x.shape)
     values = np.array([f(x + k * v) for k in range(9)])
     fourth = np.diff(values, 4, axis=0)
     error = float(((fourth ** 2).mean(0) / 70).max(initial=0)) ** 0.5

@@ -168,7 +168,7 @@ def compare(name, array, gradient, f, context):
         best = min(usual, smaller, key=lambda each: each.error)
         if larger.right and not larger.vanishes:
             best = larger
-    if best.right and best.vanishes and context.again:
+    if best.right and best.silent > 0.1 and context.again:
         elsewhere = _elsewhere(name, array, f, context)
         if elsewhere and not elsewhere.right:
             return elsewhere
@@ -176,9 +176,8 @@ def compare(name, array, gradient, f, context):
 
 
 def _elsewhere(name, array, f, context):
-    """The Comparison at another place, where it does not vanish: since what is zero only because a
-    ReLU is dead proves nothing. None if it is zero wherever one looks, as for a b before BatchNorm.
-    """
+    """The Comparison at another place: since elements that are zero only because their ReLU is dead
+    prove nothing. None if all are zero wherever one looks, as those of a b before BatchNorm."""
     for seed in range(5):
         with context.redrawn(seed):
             there = Comparison(f"{name}, elsewhere", context.again()[name], *central_differences(

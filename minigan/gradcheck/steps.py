@@ -26,12 +26,15 @@ def check_step(step, learner, *given, untouched=(), random=()):
     will draw the same at each call. Returns the Report."""
     learner = learner if isinstance(learner, HasParameters) else _Several(learner)
     title = f"step {getattr(step, '__name__', step)}"
+    if not learner.parameters():
+        raise TypeError(f"{title}: the learner is a network or a list of networks, got {learner}")
+    untouched = (untouched,) if isinstance(untouched, HasParameters) else untouched
+    random = random if isinstance(random, (list, tuple)) else (random,)
     with Rewind(learner, *untouched, random=random) as rewind:
 
         def number():
             rewind()
-            optimizer, copies = _Witness(learner), [np.copy(array) for array in given]
-            return _value(title, step(optimizer, *copies)), rewind.noted[:]
+            return _value(title, step(_Witness(learner), *_copies(given))), rewind.noted[:]
 
         def run():
             return _run(title, learner, untouched, step, given)
@@ -49,6 +52,9 @@ class _Several(HasParameters):
 
     def __init__(self, networks):
         self.layers = networks
+
+    def __repr__(self):
+        return repr(self.layers)
 
 
 def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=None,
@@ -68,11 +74,16 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
             s_real, _ = discriminator.forward(x_real)
             if not fakes_first:
                 s_fake, _ = discriminator.forward(x_fake)
-            P = 0.0 if penalty is None else penalty(discriminator, x_real, x_fake)
+            P = 0.0
+            if penalty is not None:
+                P = _value(f"{penalty}", penalty(discriminator, x_real, x_fake))
             value, *ds = loss.discriminator(s_real, s_fake)
             return (s_real, s_fake, P), value + P, ds
 
-        (s_real, s_fake, _), _, _ = forward()
+        (s_real, s_fake, P), _, _ = forward()
+        if penalty is not None and P == 0:
+            raise GradientError(f"{title}: the penalty is 0 at this call, so that nothing is proved "
+                                "of it: check it as it is when it is due")
         ds_real, ds_fake = (proved.analytic for proved in check_loss(
             f"{loss}, D's side", loss.discriminator, {"ds_real": s_real, "ds_fake": s_fake}))
         rewind()
@@ -174,6 +185,9 @@ def check_loss(title, loss, scores):
         return sign * float(value), [np.sign(array) for array in ds if array is not None]
 
     _, *found = loss(*scores.values())
+    if len(found) < len(scores):
+        raise GradientError(f"{title}: it returns {1 + len(found)} things, where the value and "
+                            f"{', '.join(scores)} belong")
     report = Report(title, [
         compare(name, s, ds, number, Context(s.copy(), numbers=known_numbers(s, s), what_if={
             "it is the slope at -s: a sign inside is wrong": partial(number, -1)}))
@@ -209,7 +223,13 @@ def _value(title, result):
     if np.size(first) != 1 or not isinstance(first, (int, float, np.ndarray, np.generic)):
         raise GradientError(f"{title}: it returns {result!r:.40}, where the loss value belongs, or "
                             "a tuple, the loss value first")
+    if not np.isfinite(first).all():
+        raise GradientError(f"{title}: the loss value that it returns is {float(first)}")
     return float(first)
+
+
+def _copies(given):
+    return [thing.copy() if isinstance(thing, np.ndarray) else thing for thing in given]
 
 
 def _run(title, learner, others, step, given):
@@ -220,7 +240,7 @@ def _run(title, learner, others, step, given):
     def values(network):
         return [p.value.copy() for p in network.parameters()]
     before, kept = values(learner), [values(other) for other in others]
-    optimizer, copies = _Witness(learner), [np.copy(array) for array in given]
+    optimizer, copies = _Witness(learner), _copies(given)
     value = _value(title, step(optimizer, *copies))
     for array, old in zip(copies, given):
         expect_equal(title, "it writes into the images or the noise that it is given", array, old)
@@ -246,8 +266,8 @@ def _judge(found, number, context):
     report = Report(title, compared(found.gradients))
     expected, _ = number()
     expect_equal(title, f"its loss value is not that of the loss: {found.value:.6g} instead of "
-                 f"{expected:.6g} (does a penalty that draws random numbers keep its Generator "
-                 "as `rng`?)", found.value, expected)
+                 f"{expected:.6g} (a penalty that draws random numbers keeps its Generator as "
+                 "`rng`; a step in another order is for check_step)", found.value, expected)
     too_early = len(calls) == 1 and not all(comparison.right for comparison in report) and all(
         comparison.right for comparison in compared(found.at_the_end))
     if not too_early:
