@@ -283,7 +283,7 @@ def test_gradients_of_an_earlier_pass_do_not_disturb_the_check():
 
 def test_an_element_whose_relu_changes_sides_is_counted_apart():
     x = np.random.default_rng(0).standard_normal((6, 4))
-    x[1, 2] = 1e-7  # nearer to the kink than the step of the differences
+    x[1, 2] = 1e-9  # nearer to the kink than the step of the differences
     y_dot, dx, dx_dot = check_tangent(LeakyReLU(), x)
     assert (y_dot.kinks, dx.kinks, dx_dot.kinks) == (1, 1, 0)
 
