@@ -49,12 +49,9 @@ class AveragePool2D(_Pool):
     """y = the mean of each patch, in each channel."""
 
     def forward(self, x, train=True):
-        y = self.patches(x).mean(axis=3)
-        return y, (y.shape, x.shape)
+        return self.patches(x).mean(axis=3), x.shape
 
-    def input_grad(self, dy, cache):
-        y_shape, x_shape = cache
-        self.check_dy(dy, y_shape)
+    def input_grad(self, dy, x_shape):
         K, _ = self.window
         drows = (dy / K ** 2)[:, :, :, None].repeat(K * K, axis=3)
         return fold(drows, x_shape, *self.window)
@@ -78,7 +75,6 @@ class Upsample2D(Layer):
 
     def input_grad(self, dy, x_shape):
         N, H, W, C = x_shape
-        self.check_dy(dy, (N, H * self.scale, W * self.scale, C))
         return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
 
     def tangent(self, x_dot, x_shape):

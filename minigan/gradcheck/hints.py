@@ -38,7 +38,7 @@ def _misshapen(a, n):
     """How the wrong shape came about, by the shapes; by the numbers where these leave a choice."""
     if a.size == n.size:
         turned = a.shape == n.shape[::-1] and np.allclose(a.T, n, 1e-4)
-        return ": it is the transpose" if turned else ": as many numbers, so a reshape is missing"
+        return ": it is the transpose" if turned else ": it has the numbers, so reshape it"
     many, few, words = (a, n, "is missing") if a.size > n.size else (n, a, "is too many")
     fit = [axes for axes in combinations(range(many.ndim), max(0, many.ndim - few.ndim))
            if many.sum(axes).shape == few.shape]
@@ -133,8 +133,8 @@ def _factor(c):
 def _factors(c):
     for own in range(c.numeric.ndim):
         if _multiple(c, tuple(i for i in range(c.numeric.ndim) if i != own)) is not None:
-            return (f"it is right but for a factor at each index of axis {own}: one such as gamma "
-                    "or inv_std is missing or wrong")
+            return (f"it is right but for a factor at each index of axis {own}, which is missing "
+                    "or wrong")
 
 
 def _parts(c):
@@ -261,7 +261,7 @@ def _mask(c):
             return "it has the right slopes in the wrong places: the mask is another one"
         for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
             if right[side].all() and side.sum() > 3 and (~right).sum() > max(3, (~side).sum() / 2):
-                return f"it is right where {name} and wrong elsewhere: look at the mask"
+                return f"it is right where {name} and wrong elsewhere: look at the slope there"
 
 
 def _place(c):

@@ -82,8 +82,8 @@ def check_discriminator_step(generator, discriminator, loss, x_real, z, penalty=
 
         (s_real, s_fake, P), _, _ = forward()
         if penalty is not None and P == 0:
-            raise GradientError(f"{title}: the penalty is 0 at this call, so that nothing is proved "
-                                "of it: check it as it is when it is due")
+            raise GradientError(f"{title}: the penalty is 0 at this call, so that nothing of it is "
+                                "proved: check it as it is when it is due")
         ds_real, ds_fake = (proved.analytic for proved in check_loss(
             f"{loss}, D's side", loss.discriminator, {"ds_real": s_real, "ds_fake": s_fake}))
         rewind()
@@ -237,8 +237,10 @@ def _run(title, learner, others, step, given):
     for network in (learner, *others):
         for p in network.parameters():
             p.grad.fill(0.5)  # as an earlier step left it: the learner must clear it
+
     def values(network):
         return [p.value.copy() for p in network.parameters()]
+
     before, kept = values(learner), [values(other) for other in others]
     optimizer, copies = _Witness(learner), _copies(given)
     value = _value(title, step(optimizer, *copies))
@@ -257,7 +259,7 @@ def _run(title, learner, others, step, given):
 
 
 def _judge(found, number, context):
-    """Proves the gradients with which a step's optimizer was called, and that it was: once, last."""
+    """Proves the gradients that the optimizer was called with, and that it was: once, last."""
     title, learner, calls = found.title, found.learner, found.calls
 
     def compared(these):

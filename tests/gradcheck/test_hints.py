@@ -345,8 +345,8 @@ layer("Upsample2D: the mean of the repeats", "1/4 of the right one, and 4 is", U
 layer("Upsample2D: one of the repeats", "only one output of each input", Upsample2D(2),
       (2, 3, 2, 2), input_grad=lambda self, dy, x_shape: dy[:, ::2, ::2])
 layer("Flatten: in another order", "wrong places", Flatten(), (3, 2, 4, 3),
-      input_grad=lambda self, dy, cache: dy.reshape(cache[0], order="F"))
-layer("Flatten: not reshaped", "reshape is missing", Flatten(), (3, 2, 4, 2),
+      input_grad=lambda self, dy, x_shape: dy.reshape(x_shape, order="F"))
+layer("Flatten: not reshaped", "so reshape it", Flatten(), (3, 2, 4, 2),
       input_grad=lambda self, dy, x_shape: dy)
 
 # Dropout
@@ -767,7 +767,7 @@ def test_a_bend_that_a_smaller_step_follows_is_not_called_wrong(slope):
     (np.float64(3), "it has shape (), and should have (5, 3): a sum over axis 0, 1 is too many"),
     (np.ones((2, 5, 3)), "it has shape (2, 5, 3), and should have (5, 3): a sum over axis 0 is mi"),
     (np.ones((3, 5)), "it has shape (3, 5), and should have (5, 3): it is the transpose"),
-    (np.ones((15, 1)), "as many numbers, so a reshape is missing"),
+    (np.ones((15, 1)), "it has the numbers, so reshape it"),
     (np.ones((7, 2)), "it has shape (7, 2), and should have (5, 3)"),
     (np.ones((5, 3), np.float32), "it is float32 in a check that is all float64"),
     (np.full((5, 3), np.nan), "it is not finite in 15 of 15 elements, as at [0, 0]")],
