@@ -8,6 +8,8 @@ class Reshape(Layer):
     """y[n] = x[n] in the given shape.  x (N, ...), y (N, *shape), as in Reshape(28, 28, 1)."""
 
     def __init__(self, *shape):
+        for size in shape:
+            self.check_settings({"size": size})
         self.shape = shape
 
     def forward(self, x, train=True):
