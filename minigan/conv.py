@@ -16,7 +16,6 @@ at the end of the image is in no patch. Source: Dumoulin and Visin 2016."""
 import numpy as np
 
 from minigan.backend import array_module
-from minigan.checks import check_settings
 from minigan.layer import Layer
 from minigan.parameters import Parameter
 
@@ -28,12 +27,11 @@ def _places(size, K, S, padding):
 
 def patches(x, kernel_size, stride=1, padding=0):
     """The patches of images, one to a row: x (N, height, width, C) -> (N P Q, K K C), a copy."""
-    check_settings("patches", locals())
     (N, height, width, C), K, S = x.shape, kernel_size, stride
+    if min(K, S) < 1 or padding < 0 or min(height, width) + 2 * padding < K:
+        raise ValueError("patches takes kernel_size and stride from 1, padding from 0, and images "
+                         f"no smaller than a kernel, got {K}, {S}, {padding}, {tuple(x.shape)}")
     P, Q = (_places(size, K, S, padding) for size in (height, width))
-    if min(P, Q) < 1:
-        raise ValueError(f"a kernel of {K} x {K} does not fit into x of shape {tuple(x.shape)}, "
-                         f"with padding={padding}: take larger images")
     padded = array_module(x).zeros((N, height + 2 * padding, width + 2 * padding, C), x.dtype)
     padded[:, padding:padding + height, padding:padding + width] = x
     n, h, w, c = padded.strides
@@ -46,7 +44,6 @@ def patches(x, kernel_size, stride=1, padding=0):
 
 def fold(rows, shape, kernel_size, stride=1, padding=0):
     """The transpose of patches: rows (N P Q, K K C) are added up to images of the given shape."""
-    check_settings("fold", locals())
     (N, height, width, C), K, S = shape, kernel_size, stride
     P, Q = (_places(size, K, S, padding) for size in (height, width))
     x = array_module(rows).zeros((N, height + 2 * padding, width + 2 * padding, C), rows.dtype)

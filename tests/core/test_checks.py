@@ -133,7 +133,7 @@ def test_functions_refuse_what_is_no_array_of_floats_too(call):
 
 @pytest.mark.parametrize("wrong", [
     dict(kernel_size=6), dict(kernel_size=0), dict(kernel_size=3, stride=0),
-    dict(kernel_size=3, stride=-1), dict(kernel_size=3, padding=-1), dict(kernel_size="3")])
+    dict(kernel_size=3, stride=-1), dict(kernel_size=3, padding=-1)])
 def test_patches_never_reads_outside_of_its_images(wrong):
-    with pytest.raises(ValueError, match="patches takes a whole number|does not fit into x"):
+    with pytest.raises(ValueError, match="patches takes kernel_size and stride from 1"):
         patches(np.ones((1, 5, 5, 1), np.float32), **wrong)
