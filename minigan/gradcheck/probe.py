@@ -160,14 +160,9 @@ def compare(name, array, gradient, f, context):
 
     context = replace(context, slope=slope, finer=lambda: differences(STEP / 100)[0])
     usual = best = Comparison(name, gradient, *differences(STEP), context)
-    # Another step where y bends sharply, as behind two norms, or where all drowns in the rounding
-    # of something large.
-    if usual.vanishes or TOLERANCE < usual.error < 1e-2:
-        smaller, larger = (Comparison(name, gradient, *differences(h), context)
-                           for h in (STEP / 10, 1000 * STEP))
+    if TOLERANCE < usual.error < 1e-2:  # a smaller step, where y bends sharply, as behind two norms
+        smaller = Comparison(name, gradient, *differences(STEP / 10), context)
         best = min(usual, smaller, key=lambda each: each.error)
-        if larger.right and not larger.vanishes:
-            best = larger
     if best.right and best.silent > 0.1 and context.again:
         elsewhere = _elsewhere(name, array, f, context)
         if elsewhere and not elsewhere.right:

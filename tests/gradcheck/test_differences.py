@@ -97,6 +97,14 @@ def test_an_element_that_is_mostly_rounding_is_measured_against_the_noise():
     assert not comparison(np.array([1.0, 3e-6]), n, noise=1e-12).right
 
 
+def test_an_element_stands_out_of_the_noise_where_three_of_its_digits_do():
+    n = np.array([1.0, 2e-9, 5e-10, 0.0])
+    found = comparison(n, n, noise=1e-12)
+    assert (found.silent, found.vanishes, found.verdict) == (0.5, False, "right")
+    found = comparison(n[2:], n[2:], noise=1e-12)
+    assert (found.silent, found.vanishes, found.verdict) == (1.0, True, "zero")
+
+
 def test_a_gradient_beside_differences_that_are_not_finite_is_not_right():
     found = comparison(np.array([1.0, 2.0]), np.array([1.0, np.nan]))
     assert not found.right and found.verdict == "WRONG"

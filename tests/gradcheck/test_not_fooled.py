@@ -173,6 +173,10 @@ def test_norms_are_right_far_from_zero_too(norm):
         check_layer(doubled(norm, 4).astype(np.float64), x)
 
 
+def test_where_y_bends_sharply_a_right_tangent_is_right():
+    check_tangent(LayerNorm(5).astype(np.float64), 1e-2 * drawn(0, 6, 5))
+
+
 def test_a_fresh_spectral_norm_is_right_and_keeps_its_v():
     layer = mg.SpectralNorm(Dense(4, 3, 0)).astype(np.float64)
     v = layer.v.copy()
