@@ -162,7 +162,7 @@ def parse(words):
 
 def prepare(args):
     """Completes the arguments; returns the images and, with --resume, the saved state."""
-    given = {name: value for name, value in vars(args).items() if value not in (None, "auto")}
+    given = {name: value for name, value in vars(args).items() if value not in (None, "auto", [])}
     saved, given = (load_run(args.out / "checkpoint.npz", complete, given, ["epochs", "data_dir"])
                     if args.resume else (None, given))
     vars(args).update(complete(given))

@@ -34,13 +34,17 @@ def check_settings(owner, settings, *optional):
 
 def check_array(owner, name, x, *shape, advice=""):
     """x is an array of floats, of a shape such as "N", ..., 3: a letter stands for any size but 0,
-    ... for any number of axes. Only the last size may be a given one."""
+    a leading or inner ... for any number of axes."""
     dtype = getattr(x, "dtype", type(x).__name__)
     if getattr(dtype, "kind", None) != "f":
         raise TypeError(f"{owner} takes {name} as an array of floats, got {dtype}: convert it with "
                         "np.asarray(..., dtype=np.float32)")
     fits = x.ndim == len(shape) or (... in shape and x.ndim >= len(shape) - 1)
-    if not fits or 0 in x.shape or isinstance(shape[-1], int) and x.shape[-1] != shape[-1]:
+    for size, found in zip(reversed(shape), reversed(x.shape)):
+        if size is ...:
+            break
+        fits = fits and (size == found or isinstance(size, str))
+    if not fits or 0 in x.shape:
         expected = ", ".join("..." if size is ... else str(size) for size in shape)
         raise ValueError(f"{owner} takes {name} of shape ({expected}), got {tuple(x.shape)}"
                          + (": it is empty" if 0 in x.shape else advice))

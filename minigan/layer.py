@@ -94,18 +94,13 @@ class Layer(HasParameters):
         the dtype and backend of the parameters."""
         check_array(self, "x", x, *shape, advice=advice)
         own = next((part.value for part in vars(self).values() if isinstance(part, Parameter)), x)
-        if array_module(x) is not array_module(own):
-            raise TypeError(f"{self} lies on {array_module(own).__name__}, got x on "
-                            f"{array_module(x).__name__}: move one of them, with .to or to_device")
-        if x.dtype != own.dtype:
-            raise TypeError(f"{self} has {own.dtype} parameters, got x of {x.dtype}: "
-                            "cast one of them, with .astype")
+        if (array_module(x), x.dtype) != (array_module(own), own.dtype):
+            here, there = (f"{array_module(a).__name__} {a.dtype}" for a in (own, x))
+            raise TypeError(f"{self} has parameters of {here}, got x of {there}: cast one of them "
+                            "with .astype, or move it with .to or to_device")
 
     def check_dy(self, dy, y_shape):
-        """Raises one clear error unless dy has the shape of y: NumPy might take another one."""
-        if getattr(dy, "shape", None) != y_shape:
-            raise ValueError(f"{self} takes dy of the shape of y, {tuple(y_shape)}, got "
-                             f"{getattr(dy, 'shape', type(dy).__name__)}")
+        check_array(self, "dy", dy, *y_shape)  # NumPy might broadcast another shape
 
     def __repr__(self):
         """The constructor call, without defaults and random streams: Dense(784, 256, std=0.02)."""

@@ -59,7 +59,7 @@ class Minimax(AdversarialLoss):
     shown = staticmethod(sigmoid)  # D(x) is a probability
 
 
-class NonSaturating(AdversarialLoss):
+class NonSaturating(Minimax):
     """D: -mean log p(s_real) - mean log(1 - p(s_fake)),  G: -mean log p(s_fake),  p = sigmoid.
 
     G's gradient -(1 - p(s_fake)) / N is largest where D is sure that it sees a fake. Source:
@@ -72,17 +72,14 @@ class NonSaturating(AdversarialLoss):
         self.label_smoothing = float(label_smoothing)
 
     def discriminator(self, s_real, s_fake):
-        _check_scores(self, s_real, s_fake)
-        # -t log p(s) - (1 - t) log(1 - p(s)) = softplus(-s) + (1 - t) s
-        value = (softplus(-s_real) + self.label_smoothing * s_real).mean() + softplus(s_fake).mean()
-        ds_real = (self.label_smoothing - sigmoid(-s_real)) / len(s_real)
-        return value, ds_real, sigmoid(s_fake) / len(s_fake)
+        value, ds_real, ds_fake = super().discriminator(s_real, s_fake)
+        # -t log p(s) - (1 - t) log(1 - p(s)) = -log p(s) + (1 - t) s
+        value = value + self.label_smoothing * s_real.mean()
+        return value, ds_real + self.label_smoothing / len(s_real), ds_fake
 
     def generator(self, s_fake):
         _check_scores(self, s_fake)
         return softplus(-s_fake).mean(), -sigmoid(-s_fake) / len(s_fake)
-
-    shown = staticmethod(sigmoid)  # D(x) is a probability
 
 
 class LeastSquares(AdversarialLoss):

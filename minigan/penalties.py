@@ -108,10 +108,7 @@ def interpolate(x_real, x_fake, rng):
     """x_real + t (x_fake - x_real), t uniform in [0, 1), one for each example; both of one shape
     (N, ...). rng: a numpy Generator."""
     check_array("interpolate", "x_real", x_real, "N", ...)
-    check_array("interpolate", "x_fake", x_fake, "N", ...)
+    check_array("interpolate", "x_fake", x_fake, *x_real.shape)
     check_settings("interpolate", locals())
-    if x_real.shape != x_fake.shape:
-        raise ValueError(f"interpolate takes as many real as fake images, of one shape, got "
-                         f"{tuple(x_real.shape)} and {tuple(x_fake.shape)}")
     t = np.random.default_rng(rng).random((len(x_real),) + (1,) * (x_real.ndim - 1), np.float32)
     return x_real + array_module(x_real).asarray(t, dtype=x_real.dtype) * (x_fake - x_real)

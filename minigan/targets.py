@@ -8,10 +8,8 @@ from minigan.losses import sigmoid, softplus
 
 def _check_same_shape(name, y, target):
     check_array(name, "y", y, ...)
-    found = getattr(target, "shape", type(target).__name__)
-    if found != y.shape:  # (N,) - (N, 1) would broadcast to (N, N) and train on nonsense
-        shapes = f"{tuple(y.shape)} and {found}"
-        raise ValueError(f"{name} takes y and target of one shape, got {shapes}")
+    if getattr(target, "shape", None) != y.shape:  # (N,) - (N, 1) would broadcast to (N, N)
+        raise ValueError(f"{name} takes target of shape {tuple(y.shape)} as y, got {target!r:.60}")
 
 
 def mean_squared_error(y, target):

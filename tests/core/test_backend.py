@@ -98,7 +98,8 @@ def test_a_layer_says_that_it_and_its_x_lie_apart(name, cupy):
     own = r"(Dense|Conv2D|ConvTranspose2D|BatchNorm|LayerNorm)\([\d, ]+\)"
     for here, there in [("numpy", "cupy"), ("cupy", "numpy"), ("numpy", "cupy")]:
         x = to_device(np.ones(shape, np.float32), there)
-        with pytest.raises(TypeError, match=f"^{own} lies on {here}, got x on {there}: move one"):
+        with pytest.raises(TypeError, match=f"^{own} has parameters of {here} float32, got "
+                                            f"x of {there} float32: cast one of them with "):
             layer.to(here).forward(x)
 
 
@@ -111,8 +112,8 @@ def test_a_training_step_refuses_what_was_left_on_the_host(forgotten, cupy):
     adam = Adam(discriminator.to(backends["discriminator"]).parameters())
     x_real, z = (to_device(np.ones(shape, np.float32), backends[name])
                  for name, shape in [("x_real", (3, 4)), ("z", (3, 2))])
-    with pytest.raises(TypeError, match=r"^Dense\(\d, \d\) lies on (numpy, got x on cupy|"
-                                        r"cupy, got x on numpy): move one of them, with .to or"):
+    with pytest.raises(TypeError, match=r"^Dense\(\d, \d\) has parameters of (numpy float32, "
+                       r"got x of cupy|cupy float32, got x of numpy) float32: "):
         discriminator_step(generator, discriminator, adam, Wasserstein(), x_real, z)
 
 

@@ -213,5 +213,6 @@ def test_a_sequential_takes_layers_only():
 
 
 def test_a_wrong_dtype_is_named_with_its_cure():
-    with pytest.raises(TypeError, match=r"Dense\(4, 2\) has float32 parameters, got x of float64"):
+    with pytest.raises(TypeError, match=r"Dense\(4, 2\) has parameters of numpy float32, "
+                       "got x of numpy float64"):
         Dense(4, 2)(np.ones((3, 4)))

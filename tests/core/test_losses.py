@@ -147,7 +147,7 @@ def test_each_reconstruction_loss_is_its_formula_with_its_gradient(loss, formula
     np.testing.assert_allclose(dy, numerical_gradient(lambda y: loss(y, target)[0], y),
                                rtol=1e-6, atol=1e-10)
     assert loss(y.astype(np.float32), target.astype(np.float32))[1].dtype == np.float32
-    with pytest.raises(ValueError, match=f"{loss.__name__} takes y and target of one shape"):
+    with pytest.raises(ValueError, match=f"{loss.__name__} takes target of shape "):
         loss(y, target[..., :1])
 
 
