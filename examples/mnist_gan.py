@@ -29,23 +29,24 @@ from minigan.workshop import (
 # As in the papers. norm: what D has between its layers; n_critic: steps of D for each of G. With
 # the loss "wasserstein" it is WGAN-GP, only that it learns five times as fast.
 CLASSICAL = {
-    "mlp": {"latent_dim": 100, "width": 256, "norm": "none", "batch_size": 64, "epochs": 20,
-            "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "average": 0.0,
+    "mlp": {"networks": "mlp", "latent_dim": 100, "width": 256, "norm": "none", "batch_size": 64,
+            "epochs": 20, "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "average": 0.0,
             "penalty": "none", "penalty_weight": 0.0, "penalty_every": 1},
-    "dcgan": {"width": 64, "norm": "batch", "epochs": 5},  # all else as above
+    "dcgan": {"networks": "dcgan", "width": 64, "norm": "batch", "epochs": 5},  # all else as above
     "wasserstein": {"norm": "layer", "lr": 5e-4, "beta1": 0.0, "beta2": 0.9, "n_critic": 5,
                     "penalty": "gp", "penalty_weight": 10.0}}
 # What drew the best digits in five minutes on two cores (examples/README.md). R1 looks at each
 # fourth batch only, and counts four times; G draws with a moving average of its weights.
-TUNED_FOR_ALL = {"beta2": 0.99, "penalty": "r1", "penalty_weight": 1.0, "penalty_every": 4}
+TUNED_FOR_ALL = {"lr": 2e-3, "beta1": 0.0, "beta2": 0.99, "average": 0.999, "norm": "none",
+                 "penalty": "r1", "penalty_every": 4}
 TUNED = {
-    "mlp": {**TUNED_FOR_ALL, "lr": 1e-3, "average": 0.999, "epochs": 12},
-    "dcgan": {**TUNED_FOR_ALL, "lr": 2e-3, "average": 0.998, "epochs": 4, "norm": "none",
-              "width": 32, "batch_size": 32}}
+    "mlp": {**TUNED_FOR_ALL, "networks": "mlp_tuned", "penalty_weight": 0.3, "epochs": 12},
+    "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 1.0, "epochs": 5,
+              "width": 16, "batch_size": 32}}
 NORMS = {"none": None, "batch": BatchNorm, "layer": LayerNorm}
 CHOICES = {"data": ["auto", "mnist", "digits"], "recipe": ["tuned", "classical"],
-           "arch": list(NETWORKS), "loss": list(LOSSES), "norm": list(NORMS),
-           "penalty": ["none", "gp", "r1"]}
+           "arch": ["mlp", "dcgan"], "networks": list(NETWORKS), "loss": list(LOSSES),
+           "norm": list(NORMS), "penalty": ["none", "gp", "r1"]}
 LEGEND = {"D(x)": "D(x), D(G(z)): what D says of real and of fake images; alike if it cannot tell",
           "distance": "distance: of fake from real images, as D estimates it; falls as G learns",
           "|dD/dx|": "|dD/dx|: how steep D is, which the penalty holds at 1 (gp) or near 0 (r1)"}
@@ -61,6 +62,7 @@ def complete(given):
     args |= CLASSICAL["dcgan"] if arch == "dcgan" else {}
     args |= CLASSICAL["wasserstein"] if (recipe, loss) == ("classical", "wasserstein") else {}
     args |= TUNED.get(arch, {}) if recipe == "tuned" else {}
+    args |= {"networks": arch} if "lr" in given else {}  # of a checkpoint before the tuned networks
     args = {name: given.get(name, value) for name, value in args.items()}
     for name, choices in CHOICES.items():
         if args[name] not in choices:
@@ -72,7 +74,7 @@ def train(args, images, saved):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
-    generator, discriminator = NETWORKS[args.arch](
+    generator, discriminator = NETWORKS[args.networks](
         args.latent_dim, weights_rng, NORMS[args.norm], args.width)
     adam = args.lr, args.beta1, args.beta2
     adam_g = Adam(generator.to(args.backend).parameters(), *adam)

@@ -7,7 +7,7 @@ from minigan.train import discriminator_step, generator_step
 from minigan.parameters import Parameter  # skip it at first
 from minigan.layer import Layer, Sequential
 from minigan.dense import Dense
-from minigan.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from minigan.activations import LeakyReLU, ReLU, Shift, Sigmoid, Tanh
 from minigan.losses import (
     LOSSES, AdversarialLoss, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein)
 
@@ -19,7 +19,8 @@ from minigan.shape import Flatten, Reshape
 from minigan.resample import AveragePool2D, MaxPool2D, Upsample2D
 from minigan.noise import Dropout, GaussianNoise
 from minigan.spectral_norm import SpectralNorm
-from minigan.networks import NETWORKS, dcgan, mlp
+from minigan.minibatch import MinibatchDeviation
+from minigan.networks import NETWORKS
 from minigan.targets import (
     binary_cross_entropy_with_logits, cross_entropy_with_logits, mean_absolute_error,
     mean_squared_error)

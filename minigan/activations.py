@@ -51,6 +51,21 @@ class LeakyReLU(_Activation):
         return [y > 0]
 
 
+class Shift(_Activation):
+    """y = x + c,  f' = 1.  x, y (N, ...). Where c = 1, what is -1 in images becomes 0, so that the
+    empty background has no part in the products of a D's first layer."""
+
+    def __init__(self, c):
+        self.check_settings(locals())
+        self.c = float(c)
+
+    def f(self, x):
+        return x + self.c
+
+    def f_prime(self, y):
+        return 1
+
+
 class Tanh(_Activation):
     """y = tanh(x),  f' = 1 - y^2.  x, y (N, ...), y in [-1, 1]."""
 

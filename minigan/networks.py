@@ -1,10 +1,11 @@
 """The networks of the examples.  G: noise (N, latent_dim) -> images (N, size, size, 1) in [-1, 1],
 D: images -> scores (N, 1).  norm: what D has between its layers, or None; under a gradient penalty
-not BatchNorm, which mixes the examples."""
-from minigan.activations import LeakyReLU, ReLU, Tanh
+not BatchNorm, which mixes the examples. size: of the images, for the convolutions 4, 8, 12, ..."""
+from minigan.activations import LeakyReLU, ReLU, Shift, Tanh
 from minigan.conv import Conv2D, ConvTranspose2D
 from minigan.dense import Dense
 from minigan.layer import Sequential
+from minigan.minibatch import MinibatchDeviation
 from minigan.norm import BatchNorm
 from minigan.shape import Flatten, Reshape
 
@@ -24,6 +25,13 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28):
     return generator, discriminator
 
 
+def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
+    """The same, but D sees the background of digits as 0, and how much those of a batch differ."""
+    generator, discriminator = mlp(latent_dim, rng, norm, width, size)
+    return generator, Sequential(Shift(1), *discriminator.layers[:-1], MinibatchDeviation(),
+                                 Dense(width + 1, 1, rng))
+
+
 def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
     """The deep convolutional GAN of Radford et al. 2016, for 28 x 28; all weights N(0, 0.02^2)."""
     w = {"rng": rng, "std": 0.02}
@@ -41,4 +49,23 @@ def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
     return generator, discriminator
 
 
-NETWORKS = {"mlp": mlp, "dcgan": dcgan}
+def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
+    """Few channels, which cost time where there are many pixels, and dense layers below them, which
+    cost little: the shape of InfoGAN's networks (Chen et al. 2016, appendix C.1)."""
+    cells = size // 4
+    numbers = cells * cells * 2 * width
+    generator = Sequential(
+        Dense(latent_dim, 32 * width, rng), BatchNorm(32 * width), LeakyReLU(0.2),
+        Dense(32 * width, numbers, rng), Reshape(cells, cells, 2 * width), BatchNorm(2 * width),
+        LeakyReLU(0.2),
+        ConvTranspose2D(2 * width, width, 4, stride=2, padding=1, rng=rng), LeakyReLU(0.2),
+        ConvTranspose2D(width, 1, 4, stride=2, padding=1, rng=rng), Tanh())
+    discriminator = Sequential(
+        Conv2D(1, width, 4, stride=2, padding=1, rng=rng), LeakyReLU(0.2),
+        Conv2D(width, 2 * width, 4, stride=2, padding=1, rng=rng), LeakyReLU(0.2), Flatten(),
+        Dense(numbers, 16 * width, rng), *([norm(16 * width)] if norm else []), LeakyReLU(0.2),
+        MinibatchDeviation(), Dense(16 * width + 1, 1, rng))
+    return generator, discriminator
+
+
+NETWORKS = {network.__name__: network for network in (mlp, mlp_tuned, dcgan, dcgan_tuned)}

@@ -25,9 +25,10 @@ is exact for LeakyReLU and wrong for Tanh. These layers have one:
 
     Tanh, Sigmoid    f'' x_dot dy_dot
     LayerNorm        through inv_std and x_hat, which are in its ∂y/∂x
+    MinibatchDeviation    through c and std
     all others       none: they are linear, or linear in pieces as ReLU, LeakyReLU and MaxPool2D
 
-(BatchNorm has no tangent at all: it mixes the examples.) In Dense y_dot = x_dot W, so that
+(BatchNorm has no tangent: it mixes the examples.) In Dense y_dot = x_dot W, so that
 dW = x^T dy + x_dot^T dy_dot, and db = sum of dy.
 
 Sources: Gulrajani et al. 2017, eq. 3; Mescheder et al. 2018, eq. 9; the two sweeps: Pearlmutter

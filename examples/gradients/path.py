@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import Adam, Minimax, NonSaturating, Sequential, discriminator_step, mlp
+from minigan import Adam, Minimax, NonSaturating, Sequential, discriminator_step
+from minigan.networks import mlp
 from minigan.workshop import draw_digits, one_line_errors, require, to_float, whole_file
 
 PICTURE = Path("runs/gradients/path.png")

@@ -27,13 +27,14 @@ def load_generator(path, last=False):
     """The generator in a checkpoint of mnist_gan.py, and its latent_dim. It is the moving average
     if there is one, unless `last` asks for the weights of the last step.
     Raises FileNotFoundError if there is no such file, ValueError if it is something else."""
-    defaults = {"arch": "mlp", "latent_dim": 100, "width": 1, "average": 0.0}
+    defaults = {"arch": "mlp", "networks": "mlp", "latent_dim": 100, "width": 1, "average": 0.0}
     saved, arguments = load_with_arguments(path, defaults)
-    arch, latent_dim = arguments.get("arch", "mlp"), arguments.get("latent_dim", 100)
-    if arch not in NETWORKS:
+    networks = arguments.get("networks", arguments.get("arch", "mlp"))
+    latent_dim = arguments.get("latent_dim", 100)
+    if networks not in NETWORKS:
         raise ValueError(f"{path} is a checkpoint of another program: it names no networks of ours")
     width = {"width": arguments["width"]} if "width" in arguments else {}
-    generator, _ = NETWORKS[arch](latent_dim, rng=0, **width)
+    generator, _ = NETWORKS[networks](latent_dim, rng=0, **width)
     averaged = arguments.get("average") and not last
     name, part = ("average", MovingAverage(generator)) if averaged else ("generator", generator)
     check_state(saved.get(name), part.state_dict(), f"{path}: {name}")

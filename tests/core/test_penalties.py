@@ -4,9 +4,9 @@ import pytest
 
 from minigan import (
     Adam, AveragePool2D, BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, GaussianNoise,
-    GradientPenalty, Hinge, Layer, LayerNorm, LeakyReLU, LeastSquares, MaxPool2D, Minimax,
-    NonSaturating, R1Penalty, ReLU, Reshape, Sequential, Sigmoid, SpectralNorm, Tanh, Upsample2D,
-    Wasserstein, dcgan, discriminator_step, gradient_penalty, interpolate, mlp, r1_penalty)
+    GradientPenalty, Hinge, Layer, LayerNorm, LeakyReLU, MaxPool2D, R1Penalty, ReLU, Reshape,
+    Sequential, Sigmoid, SpectralNorm, Tanh, Upsample2D, Wasserstein, discriminator_step,
+    gradient_penalty, interpolate, r1_penalty)
 from minigan.gradcheck import GradientError, check_discriminator_step, numerical_gradient
 
 BETWEEN = {  # what a critic has between its layers with weights, for c features
@@ -18,6 +18,8 @@ BETWEEN = {  # what a critic has between its layers with weights, for c features
 KINDS = [(between, images) for between in BETWEEN for images in (False, True)]
 every_critic = pytest.mark.parametrize(
     "kind", KINDS, ids=[f"{name}, {'images' * images or 'dense'}" for name, images in KINDS])
+every_dense_critic = pytest.mark.parametrize("kind", [(between, False) for between in BETWEEN],
+                                             ids=BETWEEN)
 PENALTIES = {"WGAN-GP": gradient_penalty, "R1": r1_penalty}
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
 
@@ -130,9 +132,9 @@ def test_the_penalty_is_the_mean_over_examples_so_batch_one_and_n_agree(kind, pe
     np.testing.assert_allclose(grads_of(penalty, net, x), expected, rtol=1e-9, atol=1e-12)
 
 
-# The gradients, by three independent ways.
+# The gradients, by three independent ways; by the slowest of them for dense critics alone.
 
-@every_critic
+@every_dense_critic
 @every_penalty
 def test_the_gradients_are_the_finite_differences_of_the_value(kind, penalty):
     net, x = critic(kind)
@@ -364,30 +366,27 @@ def test_real_and_fake_of_different_shapes_are_refused():
 
 # Whole steps.
 
-LOSSES = [Minimax(), NonSaturating(), LeastSquares(), Hinge(), Wasserstein()]
 every_object = pytest.mark.parametrize(
     "penalty", [GradientPenalty(rng=0), R1Penalty()], ids=PENALTIES)
 
 
-def small_gan(networks, width, size):
-    """G, D, x_real, z: the networks of the examples, small, in float64."""
+def small_gan():
+    """G, D, x_real, z: as little as a step with a penalty takes, in float64."""
     rng = np.random.default_rng(0)
-    nets = [redrawn(net, rng) for net in networks(3, 0, LayerNorm, width, size)]
-    return *nets, rng.standard_normal((4, size, size, 1)), rng.standard_normal((4, 3))
+    generator = redrawn(Sequential(Dense(3, 4)), rng)
+    discriminator = redrawn(Sequential(Dense(4, 3), Tanh(), Dense(3, 1)), rng)
+    return generator, discriminator, rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
 
 
 @every_object
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-@pytest.mark.parametrize("sizes", [(mlp, 3, 3), (dcgan, 2, 8)], ids=["mlp", "dcgan"])
-def test_every_gradient_of_a_whole_step_with_a_penalty_is_right(sizes, loss, penalty):
-    generator, discriminator, x_real, z = small_gan(*sizes)
-    report = check_discriminator_step(generator, discriminator, loss, x_real, z, penalty)
+def test_every_gradient_of_a_whole_step_with_a_penalty_is_right(penalty):
+    generator, discriminator, x_real, z = small_gan()
+    report = check_discriminator_step(generator, discriminator, Hinge(), x_real, z, penalty)
     assert len(report) == len(discriminator.parameters())
-    assert report.title.endswith(f"{loss}, {penalty}")
+    assert report.title.endswith(f"{Hinge()}, {penalty}")
 
 
-@every_object
-def test_a_critic_may_have_every_layer_but_batchnorm(penalty):
+def test_a_critic_may_have_every_layer_but_batchnorm():
     rng = np.random.default_rng(0)
     generator = redrawn(Sequential(Dense(3, 16), Tanh(), Reshape(4, 4, 1)), rng)
     discriminator = redrawn(Sequential(
@@ -397,7 +396,8 @@ def test_a_critic_may_have_every_layer_but_batchnorm(penalty):
     x_real, z = rng.standard_normal((4, 4, 4, 1)), rng.standard_normal((4, 3))
     for _ in range(200):
         discriminator.forward(x_real)
-    check_discriminator_step(generator, discriminator, Wasserstein(), x_real, z, penalty)
+    check_discriminator_step(generator, discriminator, Wasserstein(), x_real, z,
+                             GradientPenalty(rng=0))
 
 
 def gradients_of_the_penalty_forgotten(G, D, optimizer, loss, x_real, z, penalty):
@@ -412,27 +412,25 @@ def gradients_cleared_after_the_penalty(G, D, optimizer, loss, x_real, z, penalt
     return (value + discriminator_step(G, D, optimizer, loss, x_real, z)[0],)
 
 
-@every_object
 @pytest.mark.parametrize("step", [
     gradients_of_the_penalty_forgotten, gradients_cleared_after_the_penalty])
-def test_a_step_that_loses_the_gradients_of_its_penalty_is_caught(step, penalty):
-    generator, discriminator, x_real, z = small_gan(mlp, 3, 2)
+def test_a_step_that_loses_the_gradients_of_its_penalty_is_caught(step):
+    generator, discriminator, x_real, z = small_gan()
     with pytest.raises(GradientError, match="wrong gradient"):
         check_discriminator_step(
-            generator, discriminator, Wasserstein(), x_real, z, penalty, step)
+            generator, discriminator, Wasserstein(), x_real, z, R1Penalty(), step)
 
 
-@every_object
-def test_a_step_that_forgets_the_value_of_its_penalty_is_caught(penalty):
+def test_a_step_that_forgets_the_value_of_its_penalty_is_caught():
     def value_forgotten(G, D, optimizer, loss, x_real, z, penalty):
         def silent(*args):
             return 0 * penalty(*args)
         return discriminator_step(G, D, optimizer, loss, x_real, z, silent)
 
-    generator, discriminator, x_real, z = small_gan(mlp, 3, 2)
+    generator, discriminator, x_real, z = small_gan()
     with pytest.raises(GradientError, match="its loss value is not that of the loss"):
         check_discriminator_step(
-            generator, discriminator, Wasserstein(), x_real, z, penalty, value_forgotten)
+            generator, discriminator, Wasserstein(), x_real, z, R1Penalty(), value_forgotten)
 
 
 def test_a_penalty_with_hidden_random_numbers_cannot_be_checked_and_the_error_says_what_differs():
@@ -441,7 +439,7 @@ def test_a_penalty_with_hidden_random_numbers_cannot_be_checked_and_the_error_sa
     def hidden(discriminator, x_real, x_fake):
         return gradient_penalty(discriminator, interpolate(x_real, x_fake, stream))
 
-    generator, discriminator, x_real, z = small_gan(mlp, 3, 2)
+    generator, discriminator, x_real, z = small_gan()
     with pytest.raises(GradientError, match="its loss value is not that of the loss"):
         check_discriminator_step(generator, discriminator, Wasserstein(), x_real, z, hidden)
     hidden.rng = stream
@@ -451,7 +449,7 @@ def test_a_penalty_with_hidden_random_numbers_cannot_be_checked_and_the_error_sa
 def test_a_check_leaves_the_random_numbers_of_a_penalty_where_they_were():
     penalty = GradientPenalty(rng=0)
     before = penalty.rng.bit_generator.state
-    generator, discriminator, x_real, z = small_gan(mlp, 3, 2)
+    generator, discriminator, x_real, z = small_gan()
     check_discriminator_step(generator, discriminator, Wasserstein(), x_real, z, penalty)
     assert penalty.rng.bit_generator.state == before
 
@@ -480,6 +478,6 @@ class SumOverTheBatch(R1Penalty):
 @pytest.mark.parametrize("penalty", [ForgetsTheTarget(rng=0), SumOverTheBatch()],
                          ids=["target", "sum"])
 def test_a_mistake_in_a_penalty_is_caught_by_the_step(penalty):
-    generator, discriminator, x_real, z = small_gan(mlp, 3, 2)
+    generator, discriminator, x_real, z = small_gan()
     with pytest.raises(GradientError, match="wrong gradient"):
         check_discriminator_step(generator, discriminator, Wasserstein(), x_real, z, penalty)

@@ -35,18 +35,16 @@ def data(rng, dtype=np.float64):
 
 
 @pytest.mark.parametrize("gan", [small_gan, other_gan])
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-def test_every_gradient_of_a_whole_discriminator_step_is_right(gan, loss):
-    rng = np.random.default_rng(0)
+def test_every_gradient_of_a_whole_discriminator_step_is_right(gan):
+    loss, rng = NonSaturating(0.1), np.random.default_rng(0)
     generator, discriminator = (net.astype(np.float64) for net in gan(rng))
     report = check_discriminator_step(generator, discriminator, loss, *data(rng))
     assert len(report) == len(discriminator.parameters())
 
 
 @pytest.mark.parametrize("gan", [small_gan, other_gan])
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
-def test_every_gradient_of_a_whole_generator_step_is_right(gan, loss):
-    rng = np.random.default_rng(0)
+def test_every_gradient_of_a_whole_generator_step_is_right(gan):
+    loss, rng = NonSaturating(0.1), np.random.default_rng(0)
     generator, discriminator = (net.astype(np.float64) for net in gan(rng))
     report = check_generator_step(generator, discriminator, loss, data(rng)[1])
     assert len(report) == len(generator.parameters())
@@ -115,9 +113,9 @@ def test_a_small_gan_learns_a_small_distribution():
     generator_adam = Adam(generator.parameters(), 1e-3)
     discriminator_adam = Adam(discriminator.parameters(), 3e-3)
     loss, mean, std = NonSaturating(), np.float32([3, -2]), np.float32([0.5, 1])
-    for _ in range(2000):
-        x_real = mean + std * rng.standard_normal((64, 2), np.float32)
-        z = rng.standard_normal((2, 64, 2), np.float32)
+    for _ in range(1000):
+        x_real = mean + std * rng.standard_normal((32, 2), np.float32)
+        z = rng.standard_normal((2, 32, 2), np.float32)
         discriminator_step(generator, discriminator, discriminator_adam, loss, x_real, z[0])
         generator_step(generator, discriminator, generator_adam, loss, z[1])
     x_fake = generator(rng.standard_normal((2000, 2), np.float32))

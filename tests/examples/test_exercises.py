@@ -4,41 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import learner
 import numpy as np
 import pytest
+from learner import FOLDER, ROOT, check, fill, gaps, play, verdicts
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "examples" / "exercises"
-sys.path.insert(0, str(FOLDER))
-import check  # noqa: E402
-import gaps  # noqa: E402
-import play  # noqa: E402
-
+fresh = learner.fresh  # for each test
 NUMBERS = sorted(check.FILES)
-
-
-@pytest.fixture(autouse=True)
-def fresh(tmp_path, monkeypatch):
-    """A folder of fresh exercises, in place of the one in which a learner may be at work."""
-    folder = tmp_path / "fresh"
-    folder.mkdir()
-    gaps.make_missing(folder)
-    monkeypatch.setattr(check, "FOLDER", folder)
-    return folder
-
-
-def fill(folder, number, right=None, wrong=None):
-    """Writes the solution of an exercise into the folder, with one mistake in it."""
-    text, _ = gaps.parts_of(number)
-    assert right is None or text.count(right) == 1
-    text = text.replace(right, wrong) if right else text
-    (folder / check.FILES[number]).write_text(text, "utf-8")
-
-
-def verdicts(number, folder):
-    return {verdict.name: verdict for verdict in check.judge(number, folder)}
 
 
 # The files.

@@ -2,8 +2,10 @@
 import ast
 import functools
 import importlib.util
+import io
 import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +17,9 @@ figures = pytest.importorskip(
 from matplotlib.image import imread  # noqa: E402
 
 from minigan import (  # noqa: E402
-    LOSSES, LeakyReLU, Minimax, NonSaturating, Sequential, Tanh, generator_step, mlp)
+    LOSSES, LeakyReLU, Minimax, NonSaturating, Sequential, Tanh, generator_step)
 from minigan.gradcheck import STEP, numerical_gradient  # noqa: E402
+from minigan.networks import mlp  # noqa: E402
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gradients"
 
@@ -54,22 +57,39 @@ def test_there_are_four_and_each_is_whole_in_itself():
                 assert {alias.name.partition(".")[0] for alias in node.names} <= known, file
 
 
+@functools.cache
+def drawn_by(example):
+    """What main prints, the figure that it draws, the files that it leaves, and its picture."""
+    drawn, save, out = [], figures.Figure.savefig, io.StringIO()
+    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out):
+        patched.setattr(figures.Figure, "savefig", lambda self, *arguments, **options: (
+            drawn.append(self), save(self, *arguments, **options)))
+        example.main()
+    [figure], files = drawn, [file for file in Path().rglob("*") if file.is_file()]
+    return out.getvalue(), figure, files, imread(example.PICTURE)
+
+
 @each
-def test_the_picture_is_drawn_and_told_in_a_line_with_a_number(example, capsys, monkeypatch):
-    drawn, save = [], figures.Figure.savefig
-    monkeypatch.setattr(figures.Figure, "savefig", lambda self, *arguments, **options: (
-        drawn.append(self), save(self, *arguments, **options)))
-    example.main()
-    [line], [figure] = capsys.readouterr().out.splitlines(), drawn
+def test_the_picture_is_drawn_and_told_in_a_line_with_a_number(example):
+    told, figure, files, image = drawn_by(example)
+    [line] = told.splitlines()
     assert line.startswith(f"{example.PICTURE}: ") and re.search(r"\d", line.partition(": ")[2])
-    assert [file for file in Path().rglob("*") if file.is_file()] == [example.PICTURE]
-    image = imread(example.PICTURE)
+    assert files == [example.PICTURE]
     assert image.shape[0] > 500 and image.shape[1] > 900 and image.std() > 0.05
     assert figure.get_suptitle() and figure.axes[0].get_ylabel()
     assert all(axes.get_xlabel() for axes in figure.axes)
     legend, = figure.legends or [figure.axes[0].get_legend()]
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert [text.get_text() for text in legend.texts] == labels and len(labels) >= 3
+
+
+@pytest.fixture
+def numbers_at_once(monkeypatch):
+    """Of the two that are slow, where the numbers do not matter."""
+    monkeypatch.setattr(steps, "step_errors", lambda sizes: dict.fromkeys(
+        ("float64", "float32"), np.ones(len(sizes))))
+    monkeypatch.setattr(penalty, "penalty_gradients", lambda _: dict.fromkeys(
+        ("finite differences", "two sweeps", "without curvature"), np.ones(2)))
 
 
 @each
@@ -80,14 +100,14 @@ def test_without_matplotlib_it_says_so_in_one_line(example, monkeypatch):
 
 
 @each
-def test_a_folder_that_cannot_be_is_an_error_in_one_line(example, folder):
+def test_a_folder_that_cannot_be_is_an_error_in_one_line(example, folder, numbers_at_once):
     (folder / "runs").touch()
     with pytest.raises(SystemExit, match=r"^error: [^\n]*runs[^\n]*$"):
         example.main()
 
 
 @each
-def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(example, monkeypatch):
+def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(example, monkeypatch, numbers_at_once):
     def savefig(self, part, **options):
         Path(part).write_bytes(b"half")
         raise OSError("disk full")
@@ -128,9 +148,9 @@ def test_every_loss_has_a_curve():
     assert {name for name, *_ in losses.LOOKS} == {kind.__name__ for kind in LOSSES.values()}
 
 
-def test_the_sizes_at_one_score_are_those_of_the_sigmoid(capsys):
-    losses.main()
-    score, small, large = map(float, re.findall(r"-?\d+[.\d]*", capsys.readouterr().out))
+def test_the_sizes_at_one_score_are_those_of_the_sigmoid():
+    told, *_ = drawn_by(losses)
+    score, small, large = map(float, re.findall(r"-?\d+[.\d]*", told))
     sigmoid = 1 / (1 + np.exp(-score))
     assert score <= -4 and (small, large) == pytest.approx((sigmoid, 1 - sigmoid), abs=6e-5)
 
@@ -165,15 +185,15 @@ def test_each_size_stands_beside_the_layer_that_the_gradient_has_passed():
         assert sizes[5] == sizes[6] == sizes[7]  # Flatten and Reshape change nothing
 
 
-def test_with_a_sure_discriminator_the_saturating_loss_leaves_g_ten_times_less(capsys):
+def test_with_a_sure_discriminator_the_saturating_loss_leaves_g_ten_times_less():
     _, paths = path.gradient_paths()
     (start, start_saturating), (sure, sure_saturating) = (
         [paths[type(loss).__name__, when][-1] for loss in (NonSaturating(), Minimax())]
         for when in ("at the start", "when D is sure"))
     assert 0.5 < start_saturating / start < 2
     assert sure_saturating < sure / 10 and sure_saturating < start_saturating / 10
-    path.main()
-    assert f" gets {sure / sure_saturating:.0f} times less with Minimax" in capsys.readouterr().out
+    told, *_ = drawn_by(path)
+    assert f" gets {sure / sure_saturating:.0f} times less with Minimax" in told
 
 
 def test_the_layers_treat_the_gradients_of_both_losses_alike():
@@ -196,9 +216,9 @@ def test_the_error_of_a_numerical_gradient_is_a_v_and_float32_is_far_from_float6
     assert steps.step_errors([STEP])["float64"][0] < 1e-8
 
 
-def test_ten_digits_are_right_in_float64_and_hardly_five_in_float32(capsys):
-    steps.main()
-    found = re.search("errs by (.*) in float64 .*by (.*) in float32", capsys.readouterr().out)
+def test_ten_digits_are_right_in_float64_and_hardly_five_in_float32():
+    told, *_ = drawn_by(steps)
+    found = re.search("errs by (.*) in float64 .*by (.*) in float32", told)
     assert float(found[1]) < 1e-10 and 1e-5 < float(found[2]) < 1e-4
 
 
@@ -222,7 +242,7 @@ def test_three_ways_to_the_penaltys_gradient_agree_and_only_tanh_needs_curvature
     assert lost > 0.05 if activation is Tanh else lost == 0
 
 
-def test_the_errors_that_are_told_are_those_without_curvature(capsys):
-    penalty.main()
-    lost = re.search("is (.*) for Tanh and (.*) for LeakyReLU", capsys.readouterr().out)
+def test_the_errors_that_are_told_are_those_without_curvature():
+    told, *_ = drawn_by(penalty)
+    lost = re.search("is (.*) for Tanh and (.*) for LeakyReLU", told)
     assert float(lost[1]) > 0.05 and float(lost[2]) < 1e-6

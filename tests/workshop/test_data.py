@@ -176,8 +176,8 @@ def serve(monkeypatch):
         server.files = {f"{name}.gz": gzip.compress(content, 1) for name, content in files.items()}
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(data, "MIRRORS", [f"{address}/{mirror}/" for mirror in mirrors])
-        monkeypatch.setattr(data, "SILENCE", 0.4 if "silent" in mirrors else 10)
-        monkeypatch.setattr(data, "DEADLINE", 0.4 if "trickling" in str(mirrors) else 60)
+        monkeypatch.setattr(data, "SILENCE", 0.25 if "silent" in mirrors else 10)
+        monkeypatch.setattr(data, "DEADLINE", 0.25 if "trickling" in str(mirrors) else 60)
         return server.asked
 
     yield start
@@ -344,9 +344,9 @@ FAILURES = {
     "bomb": "expected 47040016 bytes for its shape [60000, 28, 28], found 4097",
     "garbled": "220 this is no HTTP",
     "silent": "timed out",
-    "trickling": "no end after 0.4 s",
-    "trickling_status": "no end after 0.4 s",
-    "trickling_header": "no end after 0.4 s",
+    "trickling": "no end after 0.25 s",
+    "trickling_status": "no end after 0.25 s",
+    "trickling_header": "no end after 0.25 s",
     "endless": "expected 00 00 08",
 }
 
