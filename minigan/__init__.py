@@ -26,6 +26,7 @@ from minigan.targets import (
     mean_squared_error)
 
 # The third: gradients of gradients.
+from minigan.given import Given
 from minigan.penalties import GradientPenalty, R1Penalty, gradient_penalty, interpolate, r1_penalty
 
 # NumPy or CuPy: every file may import it, and nobody need read it first.

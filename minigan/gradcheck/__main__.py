@@ -51,7 +51,8 @@ def layer_cases():
         (mg.SpectralNorm(mg.Dense(4, 3)), (5, 4)),
         (mg.SpectralNorm(mg.Conv2D(2, 3, 2)), (2, 3, 4, 2)),
         (mg.SpectralNorm(mg.ConvTranspose2D(2, 3, 2)), (2, 3, 2, 2)),
-        (mg.Sequential(mg.Flatten(), mg.Dense(4, 3), mg.Tanh()), (5, 2, 2))]
+        (mg.Sequential(mg.Flatten(), mg.Dense(4, 3), mg.Tanh()), (5, 2, 2)),
+        (mg.Given(mg.Dense(6, 3), np.eye(5, 2)), (5, 4))]
 
 
 def redrawn(network, rng):

@@ -2,6 +2,7 @@
 import copy
 
 from minigan.checks import check_settings
+from minigan.flat import pieces
 from minigan.layer import Layer
 
 
@@ -18,7 +19,7 @@ class MovingAverage:
         if not isinstance(network, Layer):
             raise TypeError(f"MovingAverage takes a network of ours, got {network!r}")
         self.source = network
-        self.network = copy.deepcopy(network)
+        self.network = copy.deepcopy(network)._replace_arrays(lambda array: array.copy())  # C order
         self.decay = float(decay)
         self.steps = 0
 
@@ -27,7 +28,9 @@ class MovingAverage:
         share = max(1 - self.decay, 10 / (9 + self.steps))  # of the first step: all
         values = self.source.state_arrays()
         for name, average in self.network.state_arrays().items():
-            average += share * (values[name] - average)
+            average, value = average.reshape(-1), values[name].reshape(-1)
+            for piece in pieces(average):  # which takes half the time of all at once
+                average[piece] += share * (value[piece] - average[piece])
 
     def state_dict(self):
         """{"steps": int, name: copy of the averaged array, ...}."""

@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 
-from minigan.workshop import draw_digits, parzen_log_likelihood, save, save_samples  # noqa: E402
+from minigan.workshop import (  # noqa: E402
+    draw_digits, judge, parzen_log_likelihood, save, save_samples)
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 import evaluate  # noqa: E402
@@ -19,7 +20,7 @@ TEST = draw_digits(300, np.random.default_rng(1))
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    monkeypatch.setattr(evaluate, "load_mnist",
+    monkeypatch.setattr(judge, "load_mnist",
                         lambda directory, split="train": TRAIN if split == "train" else TEST)
     monkeypatch.setattr(evaluate, "COUNT", 300)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -59,7 +60,7 @@ def test_better_samples_get_better_numbers_and_the_classifier_is_trained_once(ca
 
 
 def test_what_cannot_be_read_is_one_clear_line_before_anything_slow(monkeypatch):
-    monkeypatch.setattr(evaluate, "train_classifier", None)
+    monkeypatch.setattr(judge, "train_classifier", None)
     with pytest.raises(SystemExit, match="error: .*nowhere.npz"):
         evaluate.main(["nowhere.npz"])
 
@@ -74,14 +75,14 @@ GOOD = np.full((70, 28, 28), 0.5, np.float32)
     (255 * GOOD, "numbers from 128 to 128"), (GOOD.astype(complex), "complex128"),
     (GOOD.astype(str), "<U"), (np.float32(1), r"shape \(\)"), (GOOD[:0], r"\(0, 28, 28\)")])
 def test_samples_that_are_no_images_are_refused_before_anything_slow(monkeypatch, images, got):
-    monkeypatch.setattr(evaluate, "train_classifier", None)
+    monkeypatch.setattr(judge, "train_classifier", None)
     np.savez("a.npz", images=images)
     with pytest.raises(SystemExit, match=f"^error: a.npz: expected images, floats .*got .*{got}"):
         evaluate.main(["a.npz"])
 
 
 def test_a_file_that_is_no_npz_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr(evaluate, "train_classifier", None)
+    monkeypatch.setattr(judge, "train_classifier", None)
     np.save("array.npy", GOOD)
     np.save("objects.npy", np.array([{}], object))
     np.savez("objects.npz", images=np.array([{}], object))
@@ -96,7 +97,7 @@ def test_a_file_that_is_no_npz_is_refused_by_name(monkeypatch):
 
 
 def test_a_picture_that_has_no_place_is_told_before_anything_slow(monkeypatch):
-    monkeypatch.setattr(evaluate, "train_classifier", None)
+    monkeypatch.setattr(judge, "train_classifier", None)
     save_samples("a.npz", GOOD)
     with pytest.raises(SystemExit, match="error: no file can be written in the folder a.npz"):
         evaluate.main(["a.npz", "--picture", "a.npz/picture.png"])

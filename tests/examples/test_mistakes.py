@@ -47,13 +47,16 @@ def judged(folder, number, gap, code):
 load_once = functools.cache(check.load)
 
 
-def judged_in_place(folder, number, gap, code, monkeypatch):
+def judged_in_place(folder, number, gap, code):
     """The same, but the code replaces that of the function, and no file is written and read."""
-    names, _ = mistakes.function_with(number, gap)
-    function = functools.reduce(getattr, names, load_once(number, folder))
-    monkeypatch.setattr(function, "__code__", mistakes.function_with(number, gap, code)[1])
-    monkeypatch.setattr(check, "load", load_once)
-    return verdicts_on(number, folder)
+    module, (names, _) = load_once(number, folder), mistakes.function_with(number, gap)
+    kept, function = dict(vars(module)), functools.reduce(getattr, names, module)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(check, "load", load_once)
+        patched.setattr(function, "__code__", mistakes.function_with(number, gap, code)[1])
+        verdicts = verdicts_on(number, folder)
+    vars(module).update(kept)  # since some checks replace a function
+    return verdicts
 
 
 def verdicts_on(number, folder):
@@ -77,11 +80,9 @@ def told(verdict):
 
 @pytest.mark.parametrize("number, gap, code", ALL, ids=[
     f"ex{number:02} {gap} {index}" for index, (number, gap, _) in enumerate(ALL)])
-def test_a_listed_mistake_is_told_by_its_own_words_and_by_no_others(
-        number, gap, code, folder, monkeypatch):
+def test_a_listed_mistake_is_told_by_its_own_words_and_by_no_others(number, gap, code, folder):
     words, first = LISTED[number][gap][code], next(iter(LISTED[number][gap]))
-    verdicts = (judged(folder, number, gap, code) if code == first
-                else judged_in_place(folder, number, gap, code, monkeypatch))
+    verdicts = (judged if code == first else judged_in_place)(folder, number, gap, code)
     lines = [line for verdict in verdicts for line in told(verdict)]
     others = {other for codes in LISTED[number].values() for other in codes.values()}
     assert words in lines, "\n".join(map(str, verdicts))

@@ -59,8 +59,8 @@ def test_the_many_kinks_of_a_large_batch_hide_no_doubled_tangent():
 def test_a_weight_that_moves_many_units_across_their_kinks_is_compared_all_the_same():
     G = network(Dense(2, 2, 0))
     for first, right in (Dense, True), (DoubledW, False):
-        D = network(first(2, 3, 1), ReLU(), Dense(3, 100, 2), LeakyReLU(), Dense(100, 1, 3))
-        given = G, D, mg.NonSaturating(), drawn(4, 128, 2), drawn(5, 128, 2)
+        D = network(first(2, 3, 1), ReLU(), Dense(3, 200, 2), LeakyReLU(), Dense(200, 1, 3))
+        given = G, D, mg.NonSaturating(), drawn(4, 256, 2), drawn(5, 256, 2)
         if right:
             assert sum(comparison.kinks for comparison in check_discriminator_step(*given)) == 0
         else:

@@ -62,3 +62,15 @@ def test_it_leaves_the_network_alone_and_goes_on_after_a_reload():
 def test_a_decay_outside_zero_to_one_is_refused(decay):
     with pytest.raises(ValueError, match=r"MovingAverage takes a number in \[0, 1\) as decay, got"):
         MovingAverage(network(), decay)
+
+
+def test_weights_in_another_order_than_rows_are_averaged_too():
+    layer = Dense(300, 200, 0)
+    layer.W.value = np.asfortranarray(layer.W.value)
+    average = MovingAverage(layer, 0.5)
+    before = layer.W.value.copy()
+    for _ in range(30):
+        average.update()
+    layer.W.value += 1
+    average.update()
+    np.testing.assert_allclose(average.network.W.value, before + 0.5, rtol=1e-5)
