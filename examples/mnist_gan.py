@@ -41,7 +41,7 @@ TUNED_FOR_ALL = {"lr": 2e-3, "beta1": 0.0, "beta2": 0.99, "average": 0.999, "nor
                  "penalty": "r1", "penalty_every": 4}
 TUNED = {
     "mlp": {**TUNED_FOR_ALL, "networks": "mlp_tuned", "penalty_weight": 0.3, "epochs": 12},
-    "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 1.0, "epochs": 5,
+    "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 1.0, "epochs": 4,
               "width": 16, "batch_size": 32}}
 NORMS = {"none": None, "batch": BatchNorm, "layer": LayerNorm}
 CHOICES = {"data": ["auto", "mnist", "digits"], "recipe": ["tuned", "classical"],

@@ -124,7 +124,7 @@ def test_the_recipe_follows_from_architecture_and_loss():
                             ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer", 20)),
                             ("--loss wasserstein --arch dcgan", ("gp", 5, 5e-4, 0, "layer", 5)),
                             ("", ("r1", 1, 2e-3, 0.0, "none", 12)),
-                            ("--arch dcgan", ("r1", 1, 2e-3, 0.0, "none", 5)),
+                            ("--arch dcgan", ("r1", 1, 2e-3, 0.0, "none", 4)),
                             ("--loss hinge --recipe tuned", ("r1", 1, 2e-3, 0.0, "none", 12)),
                             ("--loss wasserstein --recipe tuned",
                              ("r1", 1, 2e-3, 0.0, "none", 12)),
