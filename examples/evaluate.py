@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from minigan.workshop import (
-    Judge, class_shares, generate, image_grid, keep_freed_memory, one_line_errors, require,
-    whole_file, writable_folder)
+    Judge, class_shares, generate, image_grid, keep_freed_memory, load_mnist, one_line_errors,
+    require, whole_file, writable_folder)
 from minigan.workshop.judge import FEATURES
 
 COUNT = 10000
@@ -90,7 +90,7 @@ def main(words=None):
             require("matplotlib")
             writable_folder(args.picture.parent)
         samples = {str(path): load_samples(path, args.backend) for path in args.paths}
-        judge = Judge(args.data_dir)
+        judge = Judge(load_mnist(args.data_dir), load_mnist(args.data_dir, "test"), cached=True)
         print(f"The classifier, in {judge.path}, reads {judge.accuracy:.2%} of the test images")
         print(HEADER)
         for name, images in {"MNIST, training images": judge.x_train[:COUNT], **samples}.items():

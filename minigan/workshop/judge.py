@@ -12,7 +12,7 @@ from minigan.optimizers import Adam
 from minigan.shape import Flatten
 from minigan.targets import cross_entropy_with_logits
 from minigan.workshop.checkpoint import check_state, load, save
-from minigan.workshop.data import cache_folder, load_mnist, to_float
+from minigan.workshop.data import cache_folder, to_float
 from minigan.workshop.metrics import frechet_distance, parzen_log_likelihood
 
 FEATURES = 64
@@ -47,34 +47,32 @@ def train_classifier(images, labels, epochs=4, batch_size=100, seed=0):
     return features, logits
 
 
-def load_classifier(data_dir):
-    """The networks from the cache, or else trained and put there, and where that is."""
-    path = cache_folder() / "classifier.npz"
-    if path.exists():
-        networks, saved = build_classifier(np.random.default_rng(0)), load(path)
-        for network, name in zip(networks, ("features", "logits")):
-            check_state(saved.get(name), network.state_dict(), f"{path}: {name}")
-            network.load_state_dict(saved[name])
-    else:
-        networks = train_classifier(*load_mnist(data_dir))
-        save(path, {"features": networks[0].state_dict(), "logits": networks[1].state_dict()})
-    return networks, path
-
-
 class Judge:
-    """What generated images are compared with: the classifier, and MNIST's images in [0, 1]."""
+    """What generated images are compared with: a classifier, and the images that it learned from.
 
-    def __init__(self, data_dir=None):
-        self.networks, self.path = load_classifier(data_dir)
-        self.x_train = load_mnist(data_dir)[0] / np.float32(255)
-        x_test, labels = load_mnist(data_dir, "test")
-        self.x_test = x_test / np.float32(255)
+    train, test: pairs of images, uint8 (N, 28, 28), and labels; x_train and x_test are these images
+    in [0, 1]. cached: they are MNIST's, whose classifier is kept in the cache directory."""
+
+    def __init__(self, train, test, cached=False):
+        self.path = cache_folder() / "classifier.npz" if cached else None
+        if cached and self.path.exists():
+            self.networks, saved = build_classifier(np.random.default_rng(0)), load(self.path)
+            for network, name in zip(self.networks, ("features", "logits")):
+                check_state(saved.get(name), network.state_dict(), f"{self.path}: {name}")
+                network.load_state_dict(saved[name])
+        else:
+            self.networks = train_classifier(*train)
+        if cached and not self.path.exists():
+            save(self.path, {"features": self.networks[0].state_dict(),
+                             "logits": self.networks[1].state_dict()})
+        self.x_train, self.x_test = (images / np.float32(255) for images, _ in (train, test))
         self.features_test, p = self.look(self.x_test)
-        self.accuracy = np.mean(p.argmax(axis=1) == labels)
+        self.accuracy = np.mean(p.argmax(axis=1) == test[1])
 
-    def look(self, images):
-        """The features (N, 64) of images (N, 28, 28) in [0, 1], and the probabilities (N, 10)."""
-        features, logits = self.networks
+    def look(self, images, networks=None):
+        """The features (N, 64) of images (N, 28, 28) in [0, 1], and the probabilities (N, 10):
+        what the classifier sees, or other networks that train_classifier has made."""
+        features, logits = networks or self.networks
         x = np.asarray(images, np.float32)[..., None] * 2 - 1
         h = np.concatenate([features(x[i:i + 500]) for i in range(0, len(x), 500)])
         p = np.exp(logits(h), dtype=np.float64)

@@ -98,7 +98,7 @@ def test_the_wrong_slice_and_a_condition_that_moves_are_caught(broken, check):
 
 
 def test_a_condition_of_another_batch_is_refused():
-    with pytest.raises(ValueError, match=r"Given\(.*takes x of as many examples as c, got \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"takes x of as many examples as c, got \(4, 3\)"):
         Given(rows(5, 1), numbers(5, 2))(numbers(4, 3))
     with pytest.raises(TypeError, match="Given takes c as an array of floats, got int64"):
         Given(rows(5, 1), np.arange(10).reshape(5, 2))

@@ -20,7 +20,7 @@ TEST = draw_digits(300, np.random.default_rng(1))
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch, tmp_path):
-    monkeypatch.setattr(judge, "load_mnist",
+    monkeypatch.setattr(evaluate, "load_mnist",
                         lambda directory, split="train": TRAIN if split == "train" else TEST)
     monkeypatch.setattr(evaluate, "COUNT", 300)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
