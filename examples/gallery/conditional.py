@@ -85,7 +85,8 @@ def main(words=None):
         parzen, error, _ = parzen_log_likelihood(samples, judge.x_train[-1000:], judge.x_test)
         learned = train_classifier((255 * samples).astype(np.uint8), asked)
         p = judge.look(judge.x_test, learned)[1]
-        print(f"read as asked for: {np.mean(read == asked):.1%}; Parzen {parzen:.0f} +- {error:.0f}")
+        print(f"read as asked for: {np.mean(read == asked):.1%}")
+        print(f"Parzen: {parzen:.0f} +- {error:.0f}")
         print(f"who learned from samples alone reads {np.mean(p.argmax(axis=1) == test[1]):.1%}")
 
 
