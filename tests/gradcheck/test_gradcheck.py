@@ -320,7 +320,8 @@ def test_one_crossed_kink_excuses_no_tangent_but_that_of_its_own_example(above):
 
 def test_where_kinks_excuse_everything_nothing_is_proved_and_the_check_says_so():
     with pytest.raises(GradientError, match="nothing is proved of dx, where .* at a kink"):
-        check_layer(Sequential(LeakyReLU(), Dense(4, 2, 1)).astype(np.float64), np.full((3, 4), 1e-9))
+        net = Sequential(LeakyReLU(), Dense(4, 2, 1)).astype(np.float64)
+        check_layer(net, np.full((3, 4), 1e-9))
     with pytest.raises(GradientError, match="nothing is proved of y_dot, "):
         check_tangent(LeakyReLU(), np.full((3, 4), 1e-9))
 
