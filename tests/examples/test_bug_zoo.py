@@ -9,9 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from minigan import Parameter
+from minigan import Given, Parameter
 from minigan.gradcheck import (
-    GradientError, check_discriminator_step, check_generator_step, check_layer, check_tangent)
+    GradientError, check_discriminator_step, check_generator_step, check_layer, check_step,
+    check_tangent)
 
 FOLDER = Path(__file__).parents[2] / "examples" / "exercises" / "bug_zoo"
 sys.path.insert(0, str(FOLDER))
@@ -19,6 +20,7 @@ import zoo  # noqa: E402
 
 NAMES = zoo.NAMES
 README = (FOLDER / "README.md").read_text()
+OF_THEIR_OWN = "bug16", "bug17", "bug18", "bug19"  # what their steps return is more than gan.loss
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +70,7 @@ def put(monkeypatch):
 
 
 def test_every_specimen_has_a_page_of_its_own_and_a_row_in_the_table():
-    assert len(NAMES) == 15
+    assert len(NAMES) == 20
     assert [path.stem for path in sorted(FOLDER.glob("answers/*"))] == NAMES
     assert re.findall(r"^\| `(\w+)\.py` \|", README, re.MULTILINE) == NAMES
 
@@ -105,18 +107,35 @@ def test_the_check_on_its_page_fails_as_shown_and_passes_once_it_is_cured(name, 
         exec(code, {})
 
 
+def both_steps(gan, generator, discriminator, x_real, z):
+    """What check_step takes, for each step: step, learner, arrays; and the network left alone."""
+    discriminator_step, generator_step = zoo.steps(gan, generator, discriminator)
+    if gan.generator_step is None:
+        return [((discriminator_step, [generator, discriminator], x_real, z), ())]
+    return [((discriminator_step, discriminator, x_real, z), generator),
+            ((generator_step, generator, z), discriminator)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_cured_one_passes_every_check_so_that_it_was_one_bug(name):
     things = zoo.load(name, healthy=True)
     gan = things["gan"]
-    own = name in (type(gan.loss).__module__, gan.discriminator_step.__module__,
-                   gan.generator_step.__module__)
+    own = name not in OF_THEIR_OWN and name in (
+        type(gan.loss).__module__, gan.discriminator_step.__module__,
+        gan.generator_step.__module__)
     for sure in (0, 10, -10) if own else (0,):  # minigan's own take any scores
         generator, discriminator, x_real, z = zoo.small(gan)
         discriminator.parameters()[-1].value += sure
+        if name in OF_THEIR_OWN:
+            for given, other in both_steps(gan, generator, discriminator, x_real, z):
+                check_step(*given, untouched=other)
+            continue
         check_discriminator_step(generator, discriminator, gan.loss, x_real, z, gan.penalty,
                                  gan.discriminator_step)
         check_generator_step(generator, discriminator, gan.loss, z, gan.generator_step)
+    if name == "bug19":
+        c = zoo.one_hot(zoo.label(x_real))
+        x_real = Given(discriminator, c).join(x_real, c)
     for network, x in (discriminator, x_real), (generator, z):
         for layer, x in zoo.each(network, x):
             check_layer(layer, x)
@@ -144,6 +163,8 @@ def test_the_gradients_of_the_specimens_that_say_so_are_right():
         check_discriminator_step(generator, discriminator, gan.loss, x_real, z, gan.penalty,
                                  gan.discriminator_step)
         check_generator_step(generator, discriminator, gan.loss, z, gan.generator_step)
+    for name in "bug16", "bug17", "bug19", "bug20":
+        assert (found := verdicts_on(name)).count("right") > 4 and "WRONG" not in found
     gan = zoo.load("bug11")["gan"]
     generator, discriminator, x_real, z = zoo.small(gan)
     check_discriminator_step(generator, discriminator, gan.loss, x_real, z, None)
@@ -183,6 +204,25 @@ def test_real_samples_have_a_full_score_and_noise_has_none():
         assert hit == 3
 
 
+def test_a_mode_that_was_not_asked_for_does_not_count():
+    numbers = np.arange(800) % 8
+    x = zoo.ring()[numbers]
+    assert (zoo.label(x) == numbers).all()
+    assert zoo.score(x, zoo.ring(), numbers) == (8, 1)
+    assert zoo.score(x, zoo.ring(), (numbers + 1) % 8) == (0, 0)
+    x[numbers == 3] = zoo.ring()[5]
+    assert zoo.score(x, zoo.ring(), numbers) == (7, 7 / 8)
+    gan = zoo.GAN(build=None, conditional=True)
+    assert zoo.try_out(gan, lambda z: zoo.ring()[zoo.asked(z)])[:2] == (8, 1)
+    assert zoo.try_out(gan, lambda z: zoo.ring()[zoo.asked(z) - 1])[:2] == (0, 0)
+
+
+def test_each_mode_is_asked_for_as_often_and_near_noise_tells_nothing_of_it():
+    z = zoo.draw_noise(8000, np.random.default_rng(0))
+    counts = np.histogram2d(zoo.asked(z), z[:, 0] > 0, bins=(8, 2))[0]
+    assert abs(counts - 500).max() < 100
+
+
 def test_the_other_adam_of_the_zoo_takes_steps_of_lr_under_a_constant_gradient():
     p = Parameter(np.zeros(3))
     adam = zoo.load("bug09")["Adam"](type("Network", (), {"parameters": lambda self: [p]})(), lr=1)
@@ -196,10 +236,11 @@ def test_the_check_in_the_readme_prints_what_is_shown():
     codes = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     shown = re.findall(r"^```\n([^\n].*?)^```$", README, re.DOTALL | re.MULTILINE)
     shown = [text for text in shown if "verdict" in text.split("```")[0]]
-    assert len(codes) == len(shown) == 2
+    assert len(codes) == 3 and len(shown) == 2
     names = {}
     for code, text in zip(codes, shown):
         assert without_rounding_errors(outcome(code, names)) == without_rounding_errors(text)
+    assert outcome(codes[2], names).count("WRONG") == 6  # of the same two steps
 
 
 FOUND = {}  # {check of a specimen: the report that it returns, or the error that it raises}
@@ -226,6 +267,12 @@ def verdicts_on(name, hints=False, healthy=False, sure=0):
     gan, out = zoo.load(name, healthy)["gan"], io.StringIO()
     generator, discriminator, x_real, z = zoo.small(gan)
     discriminator.parameters()[-1].value += sure
+    if name in OF_THEIR_OWN:
+        with redirect_stdout(out):
+            for number, (given, _) in enumerate(
+                    both_steps(gan, generator, discriminator, x_real, z)):
+                zoo.verdicts(once(check_step, name, healthy, number), *given, hints=hints)
+        return out.getvalue()
     with redirect_stdout(out):
         zoo.verdicts(once(check_discriminator_step, name, healthy, sure), generator, discriminator,
                      gan.loss, x_real, z, gan.penalty, gan.discriminator_step, hints=hints)
@@ -240,7 +287,7 @@ def test_verdicts_name_no_mistake_and_find_what_the_checks_find(name):
     assert plain.count("WRONG") == hinted.count("WRONG") + ("not in a number" in plain)
     for line in plain.splitlines():
         assert re.search("WRONG$|right$|verdict$|zero here: is that what you want.$", line) or (
-            re.fullmatch(r"wrong gradient \(an error above 1e-06\)|.* step, .*|.*'s side|"
+            re.fullmatch(r"wrong gradient \(an error above 1e-06\)|.* step, .*|.*'s side|step \w+|"
                          "check_generator_step: WRONG, and not in a number", line)), line
 
 

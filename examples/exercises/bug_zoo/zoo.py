@@ -3,7 +3,7 @@
     python zoo.py 1              trains bug01.py, says how good its samples are, and draws them
     python zoo.py 1 --healthy    the same with the bug cured, without showing you the cure
     python zoo.py 1 --seed 1     another start
-    python zoo.py                measures all, as README's table shows it (a quarter of an hour)
+    python zoo.py                measures all, as README's table shows it (twenty minutes)
 
 bug01.py, here, is your copy of specimens/bug01.py, made when it is missing; git does not see it.
 Each specimen makes one GAN (see below), called `gan`; `small(gan)` is what a check takes, and
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import minigan
-from minigan import Adam
+from minigan import Adam, Layer
 from minigan.gradcheck import GradientError
 from minigan.workshop import at_least, image_grid, ring, whole_file
 
@@ -36,6 +36,32 @@ def bars():
     return np.concatenate([rows, rows.swapaxes(1, 2)])
 
 
+def label(x):
+    """The number of the mode of the ring nearest to x (N, 2), (N,): what a GAN is told of x."""
+    return np.linalg.norm(x[:, None] - ring(), axis=2).argmin(axis=1)
+
+
+def asked(z):
+    """The number of the mode that G is asked for, (N,): the thousandths of z (N, 2) choose it, so
+    that each is as frequent, and noise that is near asks for another."""
+    return np.floor(1000 * z[:, 0]).astype(int) % 8
+
+
+def one_hot(numbers):
+    """Numbers of modes (N,) -> c (N, 8): 1 at the number, else 0."""
+    return np.eye(8, dtype=np.float32)[numbers]
+
+
+class Asked(Layer):
+    """y = [z, c],  c = one_hot(asked(z)): so that G(z | c), too, takes two numbers."""
+
+    def forward(self, z, train=True):
+        return np.concatenate([z, one_hot(asked(z))], axis=1), None
+
+    def input_grad(self, dy, _):
+        return dy[:, :2]
+
+
 def adams(generator, discriminator):
     return Adam(generator.parameters(), lr=1e-3), Adam(discriminator.parameters(), lr=1e-3)
 
@@ -47,13 +73,14 @@ class GAN:
     build: Callable  # build(rng, width) -> generator, discriminator; width: of hidden layers
     loss: object = minigan.NonSaturating()
     discriminator_step: Callable = minigan.discriminator_step
-    generator_step: Callable = minigan.generator_step
+    generator_step: Callable = minigan.generator_step  # or None, where D's makes it all
     optimizers: Callable = adams  # optimizers(generator, discriminator) -> G's, D's
     modes: Callable = ring  # modes() -> (8, ...): the data are these, and noise
     penalty: object = None  # as minigan.discriminator_step takes it
     steps: int = 3000  # of G
     critic_steps: int = 1  # of D for each of them
     head_start: int = 0  # of D alone, before
+    conditional: bool = False  # is a sample good only near the mode that was asked for?
     width: int = 64
 
 
@@ -74,20 +101,22 @@ def train(gan, seed=0, steps=None, batch_size=128):
     rng = np.random.default_rng(seed)
     generator, discriminator = gan.build(rng, gan.width)
     optimizer_g, optimizer_d = gan.optimizers(generator, discriminator)
-    losses = []
+    g_loss, losses = 0.0, []
     for step in range(steps or gan.steps):
         for _ in range(gan.critic_steps + (gan.head_start if step == 0 else 0)):
             d_loss, *_ = gan.discriminator_step(
                 generator, discriminator, optimizer_d, gan.loss,
                 draw_real(gan, batch_size, rng), draw_noise(batch_size, rng), gan.penalty)
-        g_loss, _ = gan.generator_step(generator, discriminator, optimizer_g, gan.loss,
-                                       draw_noise(batch_size, rng))
+        if gan.generator_step:
+            g_loss, _ = gan.generator_step(generator, discriminator, optimizer_g, gan.loss,
+                                           draw_noise(batch_size, rng))
         losses.append((d_loss, g_loss))
     return generator, discriminator, np.array(losses)
 
 
-def score(x, modes):
+def score(x, modes, numbers=None):
     """Samples x (N, ...) -> how many modes are hit, and which share of the samples is good.
+    numbers (N,): of the modes that were asked for, if they were; then no other mode counts.
 
     Good: not farther from the nearest mode than 3 standard deviations of the noise (in the plane;
     sqrt(D / 2) times as far where x has D numbers). Hit: at least 1 % of all samples are good and
@@ -95,6 +124,8 @@ def score(x, modes):
     """
     x, modes = x.reshape(len(x), -1), modes.reshape(len(modes), -1)
     distance = np.linalg.norm(x[:, None] - modes, axis=2)
+    if numbers is not None:
+        distance[numbers[:, None] != np.arange(len(modes))] = np.inf
     good = distance.min(axis=1) < 3 * STD * (modes.shape[1] / 2) ** 0.5
     counts = np.bincount(distance.argmin(axis=1)[good], minlength=len(modes))
     return int((counts >= 0.01 * len(x)).sum()), float(good.mean())
@@ -111,6 +142,16 @@ def small(gan, seed=0):
         for p in network.astype(np.float64).parameters():
             p.value[...] = 0.5 * rng.standard_normal(p.value.shape)
     return (*networks, draw_real(gan, 5, rng).astype(np.float64), rng.standard_normal((5, 2)))
+
+
+def steps(gan, generator, discriminator):
+    """D's step and G's as check_step takes them, step(optimizer, x_real, z), step(optimizer, z)."""
+    def discriminator_step(optimizer, x_real, z):
+        return gan.discriminator_step(generator, discriminator, optimizer, gan.loss, x_real, z)
+
+    def generator_step(optimizer, z):
+        return gan.generator_step(generator, discriminator, optimizer, gan.loss, z)
+    return discriminator_step, generator_step
 
 
 def each(network, x):
@@ -182,8 +223,10 @@ def draw(path, x, real):
 def try_out(gan, generator):
     """Of 2000 samples, modes hit and share of good ones, as `score` tells; them, and real ones."""
     rng = np.random.default_rng(1)
-    x = generator(draw_noise(2000, rng))
-    return *score(x, gan.modes()), x, draw_real(gan, 500, rng)
+    z = draw_noise(2000, rng)
+    x = generator(z)
+    numbers = asked(z) if gan.conditional else None
+    return *score(x, gan.modes(), numbers), x, draw_real(gan, 500, rng)
 
 
 def measure(name):
