@@ -161,11 +161,11 @@ def each(network, x):
         x, _ = layer.forward(x)
 
 
-def verdicts(check, *args, hints=False):
-    """Prints what check(*args) finds, of each gradient whether it is right: but what the mistake
-    may be only with hints. A check of minigan's; it raises nothing."""
+def verdicts(check, *args, hints=False, **named):
+    """Prints what check(*args, **named) finds, of each gradient whether it is right: but what the
+    mistake may be only with hints. A check of minigan's; it raises nothing."""
     try:
-        report = check(*args)
+        report = check(*args, **named)
     except GradientError as error:
         if hints or not error.report:  # without a report it is no number that is wrong
             print(error if hints else f"{check.__name__}: WRONG, and not in a number")
