@@ -23,12 +23,13 @@ are the gradients of that number, so ds = 0, since s itself has no part in it, a
 `curvature` is how ∂y/∂x itself changes with x. It is what is forgotten most easily: without it all
 is exact for LeakyReLU and wrong for Tanh. These layers have one:
 
-    Tanh, Sigmoid    f'' x_dot dy_dot
-    LayerNorm        through inv_std and x_hat, which are in its ∂y/∂x
+    Tanh, Sigmoid         f'' x_dot dy_dot
+    LayerNorm             through inv_std and x_hat, which are in its ∂y/∂x
     MinibatchDeviation    through c and std
-    all others       none: they are linear, or linear in pieces as ReLU, LeakyReLU and MaxPool2D
+    all others            none: they are linear, or in pieces as ReLU, LeakyReLU and MaxPool2D
 
-(BatchNorm has no tangent: it mixes the examples.) In Dense y_dot = x_dot W, so that
+(BatchNorm has no tangent: it mixes the examples. So does MinibatchDeviation, but by one number
+alone, and g[n] is then the gradient of the sum of all scores.) In Dense y_dot = x_dot W, so that
 dW = x^T dy + x_dot^T dy_dot, and db = sum of dy.
 
 Sources: Gulrajani et al. 2017, eq. 3; Mescheder et al. 2018, eq. 9; the two sweeps: Pearlmutter

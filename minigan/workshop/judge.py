@@ -62,9 +62,9 @@ class Judge:
                 network.load_state_dict(saved[name])
         else:
             self.networks = train_classifier(*train)
-        if cached and not self.path.exists():
-            save(self.path, {"features": self.networks[0].state_dict(),
-                             "logits": self.networks[1].state_dict()})
+            if cached:
+                save(self.path, {"features": self.networks[0].state_dict(),
+                                 "logits": self.networks[1].state_dict()})
         self.x_train, self.x_test = (images / np.float32(255) for images, _ in (train, test))
         self.features_test, p = self.look(self.x_test)
         self.accuracy = np.mean(p.argmax(axis=1) == test[1])
