@@ -23,22 +23,23 @@ from minigan import (
 from minigan.backend import backend_module
 from minigan.workshop import (
     MovingAverage, Run, at_least, draw_images, draw_noise, keep_freed_memory, load_run,
-    locked_folder, one_line_errors, require, save_animation, save_curves, save_grid, save_samples,
-    training_images)
+    locked_folder, many_processes, one_line_errors, require, save_animation, save_curves,
+    save_grid, save_samples, training_images)
 
 # As in the papers. norm: what D has between its layers; n_critic: steps of D for each of G. With
 # the loss "wasserstein" it is WGAN-GP, only that it learns five times as fast.
 CLASSICAL = {
     "mlp": {"networks": "mlp", "latent_dim": 100, "width": 256, "norm": "none", "batch_size": 64,
             "epochs": 20, "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "n_critic": 1, "average": 0.0,
-            "penalty": "none", "penalty_weight": 0.0, "penalty_every": 1},
+            "penalty": "none", "penalty_weight": 0.0, "penalty_every": 1, "lr_falls_to": 1.0},
     "dcgan": {"networks": "dcgan", "width": 64, "norm": "batch", "epochs": 5},  # all else as above
     "wasserstein": {"norm": "layer", "lr": 5e-4, "beta1": 0.0, "beta2": 0.9, "n_critic": 5,
                     "penalty": "gp", "penalty_weight": 10.0}}
 # What drew the best digits in five minutes on two cores (examples/README.md). R1 looks at each
-# fourth batch only, and counts four times; G draws with a moving average of its weights.
-TUNED_FOR_ALL = {"lr": 2e-3, "beta1": 0.0, "beta2": 0.99, "average": 0.999, "norm": "none",
-                 "penalty": "r1", "penalty_every": 4}
+# fourth batch only, and counts four times; lr falls in the second half, to a tenth; G draws with a
+# moving average of its weights.
+TUNED_FOR_ALL = {"lr": 2e-3, "lr_falls_to": 0.1, "beta1": 0.0, "beta2": 0.99, "average": 0.999,
+                 "norm": "none", "penalty": "r1", "penalty_every": 4}
 TUNED = {
     "mlp": {**TUNED_FOR_ALL, "networks": "mlp_tuned", "penalty_weight": 0.3, "epochs": 12},
     "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 1.0, "epochs": 4,
@@ -62,7 +63,8 @@ def complete(given):
     args |= CLASSICAL["dcgan"] if arch == "dcgan" else {}
     args |= CLASSICAL["wasserstein"] if (recipe, loss) == ("classical", "wasserstein") else {}
     args |= TUNED.get(arch, {}) if recipe == "tuned" else {}
-    args |= {"networks": arch} if "lr" in given else {}  # of a checkpoint before the tuned networks
+    # A checkpoint before the tuned networks has neither of these.
+    args |= {"networks": arch, "lr_falls_to": 1.0} if "lr" in given else {}
     args = {name: given.get(name, value) for name, value in args.items()}
     for name, choices in CHOICES.items():
         if args[name] not in choices:
@@ -70,10 +72,11 @@ def complete(given):
     return args
 
 
-def train(args, images, saved):
+def train(args, images, saved, processes):
     """Trains from the start or from a saved state; leaves checkpoint and pictures in args.out."""
     # Every purpose has a random stream of its own: to make a picture does not change the training.
     weights_rng, noise_rng, picture_rng = np.random.default_rng(args.seed).spawn(3)
+    noise_rng = processes.random(noise_rng)
     generator, discriminator = NETWORKS[args.networks](
         args.latent_dim, weights_rng, NORMS[args.norm], args.width)
     adam = args.lr, args.beta1, args.beta2
@@ -83,6 +86,7 @@ def train(args, images, saved):
     penalty = {"gp": GradientPenalty(args.penalty_weight, rng=noise_rng),
                "r1": R1Penalty(args.penalty_every * args.penalty_weight)}.get(args.penalty)
     average = MovingAverage(generator, args.average) if args.average else None
+    processes.share(generator, discriminator, adam_g, adam_d)
     artist = average.network if average else generator
     wasserstein = args.loss == "wasserstein"
 
@@ -93,30 +97,35 @@ def train(args, images, saved):
                *(["|dD/dx|"] if penalty else [])]
     parts = {"generator": generator, "discriminator": discriminator, "adam_g": adam_g,
              "adam_d": adam_d, "noise": noise_rng, **({"average": average} if average else {})}
-    run = Run(args.out, parts, complete(vars(args)), columns)
+    run = Run(args.out, parts, complete(vars(args)), columns, processes)
     if saved:
         run.load_state_dict(saved)
 
     print(*(LEGEND[name] for name in columns if name in LEGEND), sep="\n")
     z_shown = noise(picture_rng, 64)
     steps_before, started = run.steps, time.perf_counter()
-    images_per_step = args.n_critic * args.batch_size
+    images_per_step, share = args.n_critic * args.batch_size, args.batch_size // processes.size
     for epoch in run.epochs(images, images_per_step, args.epochs, args.steps, args.seed):
         for x_real in run.batches():
+            second_half = max(0, 2 * run.steps / args.epochs / run.steps_per_epoch - 1)
+            adam_g.lr = adam_d.lr = args.lr * (1 - (1 - args.lr_falls_to) * second_half)
             due = penalty if run.steps % args.penalty_every == 0 else None
             # (1) Update D, n_critic times: tell real from fake.
             for x in np.split(x_real, args.n_critic):
                 d_loss, d_real, d_fake = discriminator_step(
-                    generator, discriminator, adam_d, loss, to_device(x, args.backend),
-                    noise(noise_rng, args.batch_size), due)
+                    generator, discriminator, adam_d, loss,
+                    to_device(processes.part(x), args.backend), noise(noise_rng, share), due)
             # (2) Update G: make D take fake for real.
             g_loss, _ = generator_step(
-                generator, discriminator, adam_g, loss, noise(noise_rng, args.batch_size))
+                generator, discriminator, adam_g, loss, noise(noise_rng, share))
             if average:
                 average.update()
             run.log(d_loss, g_loss, *([d_real - d_fake] if wasserstein else [d_real, d_fake]),
                     *([due and due.norm] if penalty else []))
-        save_grid(args.out / EPOCH_PICTURE.format(epoch), draw_images(artist, z_shown))
+        if processes.rank == 0:
+            save_grid(args.out / EPOCH_PICTURE.format(epoch), draw_images(artist, z_shown))
+    if processes.rank:
+        return
     seconds = time.perf_counter() - started
 
     save_grid(args.out / "samples.png", draw_images(artist, z_shown))
@@ -163,7 +172,7 @@ def parse(words):
 
 
 def prepare(args):
-    """Completes the arguments; returns the images and, with --resume, the saved state."""
+    """Completes the arguments; returns them, the images, and, with --resume, the saved state."""
     given = {name: value for name, value in vars(args).items() if value not in (None, "auto", [])}
     saved, given = (load_run(args.out / "checkpoint.npz", complete, given, ["epochs", "data_dir"])
                     if args.resume else (None, given))
@@ -171,28 +180,31 @@ def prepare(args):
     np.empty((args.save_samples or 0, 28, 28), np.float32)  # fails now if it is too many
     images, args.data = training_images(  # which is slow
         args.data, args.data_dir, 512 if args.dry_run else 60000, args.seed)
-    return images, saved
+    return args, images, saved
 
 
 def main(words=None):
     keep_freed_memory()
-    args = parse(sys.argv[1:] if words is None else words)
-    scratch = tempfile.TemporaryDirectory() if args.dry_run else nullcontext()
-    with one_line_errors("Interrupted at once; --resume goes on from the last checkpoint"), scratch:
-        require("matplotlib", "tqdm")
-        backend_module(args.backend)
-        if args.dry_run:
-            args.data, args.epochs, args.out, args.resume = "digits", 2, Path(scratch.name), False
-        checkpoint = args.out / "checkpoint.npz"
-        if args.resume != checkpoint.exists():
-            raise OSError(f"there is no {checkpoint} to resume from" if args.resume else
-                          f"{checkpoint} exists: add --resume, or choose another --out")
-        with locked_folder(args.out):
-            images, saved = prepare(args)
-            try:
-                train(args, images, saved)
-            except (ValueError, OverflowError, ZeroDivisionError) as error:
-                raise ValueError(f"{checkpoint}: {error}" if saved else error) from error
+    with many_processes() as processes:
+        args = parse(sys.argv[1:] if words is None else words)
+        scratch = tempfile.TemporaryDirectory() if args.dry_run else nullcontext()
+        interrupted = "Interrupted at once; --resume goes on from the last checkpoint"
+        with one_line_errors(interrupted), scratch:
+            require("matplotlib", "tqdm")
+            backend_module(args.backend)
+            if args.dry_run:
+                args.data, args.epochs, args.resume = "digits", 2, False
+                args.out = Path(scratch.name)
+            checkpoint, first = args.out / "checkpoint.npz", processes.rank == 0
+            if first and args.resume != checkpoint.exists():
+                raise OSError(f"there is no {checkpoint} to resume from" if args.resume else
+                              f"{checkpoint} exists: add --resume, or choose another --out")
+            with locked_folder(args.out) if first else nullcontext():
+                args, images, saved = processes.first(prepare, args)
+                try:
+                    train(args, images, saved, processes)
+                except (ValueError, OverflowError, ZeroDivisionError) as error:
+                    raise ValueError(f"{checkpoint}: {error}" if saved else error) from error
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from minigan.resample import AveragePool2D, MaxPool2D, Upsample2D
 from minigan.noise import Dropout, GaussianNoise
 from minigan.spectral_norm import SpectralNorm
 from minigan.minibatch import MinibatchDeviation
+from minigan.choice import Choice
 from minigan.networks import NETWORKS, dcgan, mlp
 from minigan.targets import (
     binary_cross_entropy_with_logits, cross_entropy_with_logits, mean_absolute_error,

@@ -18,10 +18,13 @@ class MinibatchDeviation(Layer):
         self.check_settings(locals())
         self.eps = float(eps)
 
+    def mean(self, a):
+        return a.mean(axis=0)  # over the batch
+
     def forward(self, x, train=True):
         self.check_input(x, "N", "D")
-        c = x - x.mean(axis=0)
-        std = ((c * c).mean(axis=0) + self.eps) ** 0.5
+        c = x - self.mean(x)
+        std = (self.mean(c * c) + self.eps) ** 0.5
         return self.append(x, std.mean()), (c, std)
 
     def append(self, x, s):
@@ -30,17 +33,17 @@ class MinibatchDeviation(Layer):
 
     def input_grad(self, dy, cache):
         c, std = cache
-        ds = dy[:, -1].sum()
-        return dy[:, :-1] + ds * c / (c.size * std)
+        ds = self.mean(dy[:, -1:])  # times N, which ∂s/∂x divides by
+        return dy[:, :-1] + ds * c / (std.size * std)
 
     def tangent(self, x_dot, cache):
         c, std = cache
-        return self.append(x_dot, (x_dot * c / (c.size * std)).sum()), x_dot
+        return self.append(x_dot, (self.mean(x_dot * c) / std).mean()), x_dot
 
     def curvature(self, dy_dot, dx_dot, x_dot, cache):
         """∂s_dot/∂x of s_dot = sum of x_dot c / (N D std): x is in c, and in std."""
         c, std = cache
-        ds_dot = dy_dot[:, -1].sum()
-        through_c = x_dot - x_dot.mean(axis=0)
-        through_std = c * (x_dot * c).mean(axis=0) / std ** 2
-        return ds_dot * (through_c - through_std) / (c.size * std)
+        ds_dot = self.mean(dy_dot[:, -1:])  # times N
+        through_c = x_dot - self.mean(x_dot)
+        through_std = c * self.mean(x_dot * c) / std ** 2
+        return ds_dot * (through_c - through_std) / (std.size * std)

@@ -2,6 +2,7 @@
 D: images -> scores (N, 1).  norm: what D has between its layers, or None; under a gradient penalty
 not BatchNorm, which mixes the examples. size: of the images, for the convolutions 4, 8, 12, ..."""
 from minigan.activations import LeakyReLU, ReLU, Shift, Tanh
+from minigan.choice import Choice
 from minigan.conv import Conv2D, ConvTranspose2D
 from minigan.dense import Dense
 from minigan.layer import Sequential
@@ -26,10 +27,16 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28):
 
 
 def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
-    """The same, but D sees the background of digits as 0, and how much those of a batch differ."""
+    """The same, but G has a choice of ten, if z has room for it; and D sees the background of
+    digits as 0, and how much those of a batch differ."""
     generator, discriminator = mlp(latent_dim, rng, norm, width, size)
+    generator = Sequential(*choice_of_ten(latent_dim), *generator.layers)
     return generator, Sequential(Shift(1), *discriminator.layers[:-1], MinibatchDeviation(),
                                  Dense(width + 1, 1, rng))
+
+
+def choice_of_ten(latent_dim):
+    return [Choice(10)] if latent_dim > 10 else []
 
 
 def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
@@ -55,6 +62,7 @@ def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
     cells = size // 4
     numbers = cells * cells * 2 * width
     generator = Sequential(
+        *choice_of_ten(latent_dim),
         Dense(latent_dim, 32 * width, rng), BatchNorm(32 * width), LeakyReLU(0.2),
         Dense(32 * width, numbers, rng), Reshape(cells, cells, 2 * width), BatchNorm(2 * width),
         LeakyReLU(0.2),

@@ -123,7 +123,7 @@ def test_each_file_opens_with_what_it_is_and_no_line_is_too_long():
 
 
 def test_the_public_names_are_few_and_each_says_what_it_is():
-    assert len(minigan.__all__) == len(set(minigan.__all__)) <= 53
+    assert len(minigan.__all__) == len(set(minigan.__all__)) <= 54
     for name in minigan.__all__:
         thing = getattr(minigan, name)
         assert not callable(thing) or thing.__doc__, name
@@ -135,4 +135,4 @@ def test_tiny_is_a_feature():
         return sum(len(path.read_text().splitlines()) for path in paths)
     first_hour = [PACKAGE / f"{name}.py"
                   for name in ("train", "layer", "dense", "activations", "losses")]
-    assert lines(first_hour) <= 560 and lines(CORE) <= 1810 and lines(FILES) <= 4410
+    assert lines(first_hour) <= 560 and lines(CORE) <= 1860 and lines(FILES) <= 4620

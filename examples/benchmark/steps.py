@@ -2,6 +2,7 @@
 
     python examples/benchmark/steps.py                                all workloads, on one thread
     python examples/benchmark/steps.py --threads 2 --no-layers        whole steps only, on two
+    python examples/benchmark/steps.py --threads 2 --processes 1 2    alone, and in two processes
     python examples/benchmark/steps.py --backend cupy --batch-sizes 64 512      on a GPU, with CuPy
 
 Workload W1 trains the dense networks, W2 the convolutional ones, W3 the dense ones by WGAN-GP.
@@ -23,6 +24,7 @@ What makes the comparison fair:
   is no result.
 """
 import argparse
+import itertools
 import multiprocessing
 import os
 import platform
@@ -159,6 +161,8 @@ def parse(argv):
     add("--batch-sizes", nargs="+", type=at_least(2), default=[64, 128], metavar="N",
         help="images a step, from 2 up, for BatchNorm")
     add("--threads", type=at_least(1), default=1, metavar="N", help="of each side; 1 repeats best")
+    add("--processes", nargs="+", type=at_least(1), default=[1], metavar="N",
+        help="that share minigan's batches, and threads; with more than 1 whole steps only")
     add("--rounds", type=at_least(1), default=20, metavar="N",
         help=f"turns of each side; a turn times {TIMED} steps")
     add("--no-layers", action="store_true", help="time whole steps only")
@@ -175,24 +179,26 @@ def main(argv=None):
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     os.environ["CUPY_TF32"] = "0"  # they read this too; pytorch.py does the same
     on_gpu = " on GPU" if args.backend == "cupy" else ""
-    sides = [f"minigan{on_gpu}"]
+    ours, theirs = f"minigan{on_gpu}", []
     with start_process() as process:
-        peak = process.submit(matmul_speed, *sides).result()
+        peak = process.submit(matmul_speed, ours).result()
     for name, value in describe_machine(args.threads, peak, on_gpu).items():
         print(f"{name:16}{value}")
     if not args.no_torch and find_spec("torch"):
         if on_gpu and not torch_finds_a_gpu():
             print("This PyTorch cannot compute on the GPU: minigan is measured alone.")
         else:
-            sides.append(f"PyTorch{on_gpu}" + (", fused Adam" if args.fused_adam else ""))
-    for workload in args.workloads:
-        for batch_size in args.batch_sizes:
-            times, *more = measure(workload, batch_size, sides, args.rounds, not args.no_layers)
-            gflop = step_gflop(*build(workload), batch_size, WORKLOADS[workload])
-            speed = gflop / np.median(times["training step"][sides[0]])
-            print(f"\n{workload}, batch size {batch_size}\n{gflop:.2f} GFLOP a step; minigan does "
-                  f"{speed:.0f} GFLOP/s, {speed / peak:.0%} of the matrix product's")
-            show(times, *more)
+            theirs = [f"PyTorch{on_gpu}" + (", fused Adam" if args.fused_adam else "")]
+    for workload, batch_size, processes in itertools.product(
+            args.workloads, args.batch_sizes, args.processes):
+        sides = [ours if processes == 1 else f"{ours} x {processes}", *theirs]
+        layers = processes == 1 and not args.no_layers
+        times, *more = measure(workload, batch_size, sides, args.rounds, layers)
+        gflop = step_gflop(*build(workload), batch_size, WORKLOADS[workload])
+        speed = gflop / np.median(times["training step"][sides[0]])
+        print(f"\n{workload}, batch size {batch_size}\n{gflop:.2f} GFLOP a step; minigan does "
+              f"{speed:.0f} GFLOP/s, {speed / peak:.0%} of the matrix product's")
+        show(times, *more)
 
 
 if __name__ == "__main__":

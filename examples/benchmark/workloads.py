@@ -2,10 +2,15 @@
 
 minigan's side is here; PyTorch's is in pytorch.py, which only its own process imports.
 """
+import json
 import math
 import operator
+import os
 import platform
 import resource
+import shutil
+import subprocess
+import sys
 import time
 from functools import cache, partial
 from typing import NamedTuple
@@ -16,7 +21,8 @@ from minigan import (
     NETWORKS, Adam, ConvTranspose2D, Flatten, GradientPenalty, NonSaturating, Reshape, Sequential,
     Wasserstein, discriminator_step, generator_step, to_device)
 from minigan.backend import backend_module
-from minigan.workshop import draw_digits, to_float
+from minigan.workshop import (
+    Processes, draw_digits, keep_freed_memory, many_processes, to_float)
 
 
 class Workload(NamedTuple):
@@ -90,6 +96,7 @@ SIDES = {"minigan": Minigan, "minigan on GPU": MiniganOnGPU}
 
 
 def side_class(side):
+    side, _, _ = side.partition(" x ")
     if side in SIDES:
         return SIDES[side]
     import pytorch  # here, since minigan's process shall be free of PyTorch
@@ -99,12 +106,35 @@ def side_class(side):
 # The requests that a process answers.
 
 def run_steps(side, workload, batch_size, dtype="float32"):
-    """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, critic_steps + 1), G's last."""
+    """One turn: seconds (TIMED,), and the losses (WARM_UP + TIMED, critic_steps + 1), G's last.
+    The side "minigan x 2" is two processes."""
+    _, _, processes = side.partition(" x ")
+    if not processes:
+        return take_turn(Processes(), side, workload, batch_size, dtype)
+    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or "mpiexec"
+    words = [mpiexec, "-n", processes, sys.executable, __file__, workload, batch_size, dtype]
+    threads = str(max(1, int(os.environ.get("OPENBLAS_NUM_THREADS", 1)) // int(processes)))
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True,
+                          env={**os.environ, "OPENBLAS_NUM_THREADS": threads})
+    if done.returncode:
+        raise RuntimeError(f"mpiexec has failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def take_turn(processes, side, workload, batch_size, dtype):
     networks = [network.astype(dtype) for network in build(workload)]
     training = side_class(side)(*networks, WORKLOADS[workload])
-    seconds, losses = zip(*[timed(training.wait, training.step, *data)
-                            for data in turn_data(side, workload, batch_size, dtype)])
-    return seconds[WARM_UP:], [[float(loss) for loss in step] for step in losses]
+    if processes.size > 1:
+        processes.share(*training.networks, training.adam_g, training.adam_d)
+        if training.penalty:
+            training.penalty.rng = processes.random(training.penalty.rng)
+    seconds, losses = [], []
+    for batches, z in turn_data(side, workload, batch_size, dtype):
+        batches = [[*map(processes.part, batch)] for batch in batches]
+        second, found = timed(training.wait, training.step, batches, processes.part(z))
+        seconds.append(second)
+        losses.append(processes.mean(np.array([float(loss) for loss in found])).tolist())
+    return seconds[WARM_UP:], losses
 
 
 def run_parts(side, workload, batch_size):
@@ -119,7 +149,8 @@ def peak_memory(side, *_):
     if hasattr(side_class(side), "gpu_memory"):
         return side_class(side).gpu_memory() / 1e6
     unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    whose = resource.RUSAGE_CHILDREN if " x " in side else resource.RUSAGE_SELF
+    return resource.getrusage(whose).ru_maxrss * unit / 1e6
 
 
 def matmul_speed(side, size=2048):
@@ -199,3 +230,10 @@ def step_gflop(generator, discriminator, batch_size, workload):
                 * layer.W.value.size for layer, x, y in trace(network, x) if hasattr(layer, "W")]
         total += run_or_relay * sum(flop) + learn * (2 * sum(flop) - flop[0])
     return batch_size * total / 1e9
+
+
+if __name__ == "__main__":  # mpiexec starts several of this: all take one turn together
+    keep_freed_memory()
+    with many_processes() as together:
+        _, name, batch, precision = sys.argv
+        print(json.dumps(take_turn(together, "minigan", name, int(batch), precision)))

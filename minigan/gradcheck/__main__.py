@@ -45,7 +45,7 @@ def layer_cases():
         (mg.AveragePool2D(3, stride=2), (2, 5, 5, 2)), (mg.MaxPool2D(3, stride=2), (2, 5, 5, 2)),
         (mg.Upsample2D(2), (2, 2, 3, 2)),
         (mg.Dropout(0.4, rng=0), (5, 4)), (mg.GaussianNoise(0.5, rng=0), (5, 4)),
-        (mg.MinibatchDeviation(), (5, 4)),
+        (mg.MinibatchDeviation(), (5, 4)), (mg.Choice(3), (5, 6)),
         (mg.Flatten(), (3, 2, 2, 1)), (mg.Reshape(2, 2, 1), (3, 4)),
         (mg.SpectralNorm(mg.Dense(4, 3)), (5, 4)),
         (mg.SpectralNorm(mg.Conv2D(2, 3, 2)), (2, 3, 4, 2)),

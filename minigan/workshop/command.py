@@ -37,13 +37,13 @@ def one_line_errors(interrupted="Interrupted"):
             signal.signal(number, handler)
 
 
-def require(*packages):
+def require(*packages, extra="examples"):
     """Raises ImportError, with the cure, now and not when a picture is due, if one is missing."""
     for name in packages:
         try:
             importlib.import_module(name)
         except ImportError:
-            raise ImportError(f'this needs {name}: pip install -e ".[examples]"') from None
+            raise ImportError(f'this needs {name}: pip install -e ".[{extra}]"') from None
 
 
 def keep_freed_memory():

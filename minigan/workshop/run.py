@@ -18,6 +18,7 @@ import numpy as np
 
 from minigan.workshop.checkpoint import check_state, load_with_arguments, save
 from minigan.workshop.data import batches
+from minigan.workshop.parallel import Processes
 
 ROWS = 4000  # of history at most: more than a picture of it can show
 
@@ -25,12 +26,13 @@ ROWS = 4000  # of history at most: more than a picture of it can show
 class Run:
     """folder: where checkpoint.npz goes. parts: {name: part}, all that training changes: networks,
     optimizers, numpy Generators. arguments: numbers and strings, kept for whoever loads the
-    checkpoint. columns: the names of the numbers that `log` takes."""
+    checkpoint. columns: the names of the numbers that `log` takes. processes: all that train it,
+    each with such a run; the first one saves."""
 
-    def __init__(self, folder, parts, arguments, columns):
+    def __init__(self, folder, parts, arguments, columns, processes=Processes()):
         self.checkpoint = Path(folder) / "checkpoint.npz"
         self.parts, self.arguments, self.columns = parts, arguments, columns
-        self.steps = 0
+        self.processes, self.steps = processes, 0
         self.history = []  # of `columns`: each row is the mean of `block` steps, the last of fewer
         self.block, self._logged = 1, 0
         self._unseen = []  # the newest of these rows, still on the device
@@ -63,7 +65,8 @@ class Run:
                 self._batches = batches(images, batch_size, order_rng, skip=done)
                 self._bar = {"desc": f"epoch {epoch + 1}/{epochs}", "initial": done}
                 yield epoch + 1
-                save(self.checkpoint, self.state_dict())
+                if self.processes.rank == 0:
+                    save(self.checkpoint, self.state_dict())
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -81,6 +84,7 @@ class Run:
             for x_real in self._batches:
                 yield x_real
                 self.steps += 1
+                self.interrupted = self.processes.most(self.interrupted)
                 if self.steps % 20 == 0:  # to look at a GPU's numbers is to wait for it
                     bar.set_postfix_str(self.look(), refresh=False)
                 bar.update()
@@ -107,6 +111,7 @@ class Run:
         for values in self._unseen:
             row = [self.history[-1][column] if value is None else float(value)
                    for column, value in enumerate(values)]
+            row = self.processes.mean(np.array(row)).tolist()
             if not np.isfinite(row).all():
                 numbers = ", ".join(map("{} {:.4g}".format, self.columns, row))
                 raise self._diverged(f"step {self._logged + 1}, {numbers}")

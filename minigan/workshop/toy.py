@@ -11,6 +11,13 @@ def ring(modes=8, radius=2.0):
     return (radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)).astype(np.float32)
 
 
+def grid(size=5, radius=4.0):
+    """Centres of Gaussians in size rows and columns from -radius to radius, float32 (size^2, 2)."""
+    check_settings("grid", locals())
+    line = np.linspace(-radius, radius, size, dtype=np.float32)
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+
+
 def draw_points(centres, std, count, rng):
     """Points float32 (count, D): centres (K, D), drawn by the Generator rng, plus N(0, std^2)."""
     check_array("draw_points", "centres", centres, "K", "D")

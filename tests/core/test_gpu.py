@@ -18,7 +18,7 @@ import pytest
 
 import minigan
 from minigan import (
-    LOSSES, NETWORKS, SGD, Adam, AveragePool2D, BatchNorm, Conv2D, ConvTranspose2D, Dense,
+    LOSSES, NETWORKS, SGD, Adam, AveragePool2D, BatchNorm, Choice, Conv2D, ConvTranspose2D, Dense,
     Dropout, Flatten, GaussianNoise, Given, GradientPenalty, LayerNorm, LeakyReLU, MaxPool2D,
     MinibatchDeviation, NonSaturating, R1Penalty, RMSprop, ReLU, Reshape, Sequential, Shift,
     Sigmoid, SpectralNorm, Tanh, Upsample2D, Wasserstein, array_module, clip_weights,
@@ -78,6 +78,7 @@ IMAGES = 3, 7, 6, 2
 LAYERS = {repr(make()): (make, shape) for make, shape in [
     (lambda: Dense(5, 4, 0), (3, 5)), (ReLU, IMAGES), (LeakyReLU, IMAGES), (Tanh, IMAGES),
     (lambda: Shift(1), IMAGES), (MinibatchDeviation, (3, 5)),
+    (lambda: Choice(2), (3, 5)),
     (lambda: Given(Dense(5, 4, 0), np.eye(3, 2)), (3, 3)),
     (Sigmoid, IMAGES), (lambda: BatchNorm(2), IMAGES), (lambda: LayerNorm(2), IMAGES),
     (lambda: LayerNorm(5), (3, 5)), (lambda: SpectralNorm(Dense(5, 4, 0)), (3, 5)),

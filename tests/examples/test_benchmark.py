@@ -106,6 +106,15 @@ def test_without_layers_only_the_whole_step_is_timed(in_process, capsys):
     assert all(re.fullmatch(r"training step +\d+\.\d+\n", table) for table in tables)
 
 
+@pytest.mark.parametrize("workload", ["W1", "W3"])
+def test_two_processes_compute_the_losses_of_one(workload):
+    pytest.importorskip("mpi4py", reason='mpi4py is not installed: pip install -e ".[mpi]"')
+    (seconds, losses), (_, expected) = (
+        workloads.run_steps(side, workload, 4, "float64") for side in ("minigan x 2", "minigan"))
+    assert len(seconds) == workloads.TIMED
+    np.testing.assert_allclose(losses, expected, rtol=1e-8)
+
+
 def test_a_benchmark_that_is_killed_leaves_no_process_behind():
     code = ("import os, steps, time; process = steps.start_process(); "
             "print(process.submit(os.getpid).result(), flush=True); time.sleep(60)")

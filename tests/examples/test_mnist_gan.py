@@ -86,13 +86,29 @@ def test_a_run_leaves_all_it_promises_and_pictures_do_not_disturb_the_training(m
     np.testing.assert_equal(load("without/checkpoint.npz"), saved)
 
 
-@pytest.mark.parametrize("stop", [["--epochs", 1], ["--steps", 3]], ids=["epoch", "step"])
-def test_resuming_equals_an_uninterrupted_run_bit_for_bit(stop):
-    run("--epochs", 2, "--out", "whole")
-    run(*stop, "--out", "parts")
+@pytest.mark.parametrize("recipe, stop", [
+    ("tuned", ["--epochs", 2, "--steps", 5]), ("tuned", ["--epochs", 2, "--steps", 3]),
+    ("classical", ["--epochs", 1])], ids=["epoch", "step", "longer"])
+def test_resuming_equals_an_uninterrupted_run_bit_for_bit(recipe, stop):
+    run("--recipe", recipe, "--epochs", 2, "--out", "whole")
+    run("--recipe", recipe, *stop, "--out", "parts")
     run("--epochs", 2, "--out", "parts", "--resume")
     np.testing.assert_equal(load("parts/checkpoint.npz"), load("whole/checkpoint.npz"))
     assert Path("parts/samples.png").read_bytes() == Path("whole/samples.png").read_bytes()
+
+
+def test_the_rate_of_the_tuned_recipe_falls_in_the_second_half_to_a_tenth(monkeypatch):
+    rates, step = [], mnist_gan.discriminator_step
+
+    def noted(generator, discriminator, optimizer, *more):
+        rates.append(optimizer.lr)
+        return step(generator, discriminator, optimizer, *more)
+    monkeypatch.setattr(mnist_gan, "discriminator_step", noted)
+    run("--epochs", 4, "--out", "a")
+    assert rates[:11] == 11 * [2e-3] and np.allclose(np.diff(rates[10:]), -0.9 / 10 * 2e-3)
+    assert rates[-1] == pytest.approx(2e-3 * (0.1 + 0.9 / 10))
+    run("--recipe", "classical", "--epochs", 2, "--out", "b")
+    assert set(rates[20:]) == {2e-4}
 
 
 def test_the_dcgan_trains_and_generates():
