@@ -16,6 +16,7 @@ at the end of the image is in no patch. Source: Dumoulin and Visin 2016."""
 import numpy as np
 
 from minigan.backend import array_module
+from minigan.checks import check_settings
 from minigan.layer import Layer
 from minigan.parameters import Parameter
 
@@ -27,23 +28,26 @@ def _places(size, K, S, padding):
 
 def patches(x, kernel_size, stride=1, padding=0):
     """The patches of images, one to a row: x (N, height, width, C) -> (N P Q, K K C), a copy."""
+    xp = array_module(x)
+    check_settings("patches", locals())
     (N, height, width, C), K, S = x.shape, kernel_size, stride
-    if min(K, S) < 1 or padding < 0 or min(height, width) + 2 * padding < K:
-        raise ValueError("patches takes kernel_size and stride from 1, padding from 0, and images "
-                         f"no smaller than a kernel, got {K}, {S}, {padding}, {tuple(x.shape)}")
+    if min(height, width) + 2 * padding < K:
+        raise ValueError(f"patches takes images no smaller than a kernel, got {tuple(x.shape)}, "
+                         f"kernel_size {K}, padding {padding}")
     P, Q = (_places(size, K, S, padding) for size in (height, width))
-    padded = array_module(x).zeros((N, height + 2 * padding, width + 2 * padding, C), x.dtype)
+    padded = xp.zeros((N, height + 2 * padding, width + 2 * padding, C), x.dtype)
     padded[:, padding:padding + height, padding:padding + width] = x
     n, h, w, c = padded.strides
     # A kernel's columns and the channels, neighbours in memory, are one axis here. Patches overlap
     # and share their numbers: one can read this view, but `+=` into it would lose some of the sums.
-    view = array_module(x).lib.stride_tricks.as_strided(
+    view = xp.lib.stride_tricks.as_strided(
         padded, (N, P, Q, K, K * C), (n, S * h, S * w, h, c))
     return view.reshape(N * P * Q, K * K * C)
 
 
 def fold(rows, shape, kernel_size, stride=1, padding=0):
     """The transpose of patches: rows (N P Q, K K C) are added up to images of the given shape."""
+    check_settings("fold", locals())
     (N, height, width, C), K, S = shape, kernel_size, stride
     P, Q = (_places(size, K, S, padding) for size in (height, width))
     x = array_module(rows).zeros((N, height + 2 * padding, width + 2 * padding, C), rows.dtype)
@@ -109,12 +113,14 @@ class Conv2D(_Convolution):
 
     def input_grad(self, dy, cache):
         _, x_shape = cache
+        self.check_dy(dy, self.output_shape(x_shape))
         W = self.W.value.reshape(-1, self.out_channels)            # (K K C, M)
         drows = dy.reshape(-1, self.out_channels) @ W.T            # (N P Q, K K C)
         return fold(drows, x_shape, *self.window)
 
     def add_weight_grad(self, dy, cache):
-        rows, _ = cache
+        rows, x_shape = cache
+        self.check_dy(dy, self.output_shape(x_shape))
         dW = rows.T @ dy.reshape(-1, self.out_channels)            # (K K C, M)
         self.W.grad += dW.reshape(self.W.grad.shape)
 
@@ -148,10 +154,12 @@ class ConvTranspose2D(_Convolution):
         return fold(rows, self.output_shape(x.shape), *self.window), x
 
     def input_grad(self, dy, x):
+        self.check_dy(dy, self.output_shape(x.shape))
         W = self.W.value.reshape(self.in_channels, -1)             # (C, K K M)
         dx = patches(dy, *self.window) @ W.T                       # (N P Q, C)
         return dx.reshape(x.shape)
 
     def add_weight_grad(self, dy, x):
+        self.check_dy(dy, self.output_shape(x.shape))
         dW = x.reshape(-1, self.in_channels).T @ patches(dy, *self.window)    # (C, K K M)
         self.W.grad += dW.reshape(self.W.grad.shape)

@@ -27,9 +27,11 @@ class Dense(Layer):
         return x @ self.W.value + self.b.value, x
 
     def input_grad(self, dy, x):
+        self.check_dy(dy, (len(x), self.out_features))
         return dy @ self.W.value.T
 
     def add_param_grads(self, dy, x):
+        self.check_dy(dy, (len(x), self.out_features))
         self.W.grad += x.T @ dy
         self.b.grad += dy.sum(axis=0)
 

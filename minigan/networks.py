@@ -42,7 +42,7 @@ def choice_of_ten(latent_dim):
 def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
     """The deep convolutional GAN of Radford et al. 2016, for 28 x 28; all weights N(0, 0.02^2)."""
     w = {"rng": rng, "std": 0.02}
-    cells = size // 4  # 7: the images are halved twice
+    cells = _quarter(size)  # 7: the images are halved twice
     generator = Sequential(
         Dense(latent_dim, cells * cells * 2 * width, **w), Reshape(cells, cells, 2 * width),
         BatchNorm(2 * width), ReLU(),
@@ -59,7 +59,7 @@ def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
 def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
     """Few channels, which cost time where there are many pixels, and dense layers below them, which
     cost little: the shape of InfoGAN's networks (Chen et al. 2016, appendix C.1)."""
-    cells = size // 4
+    cells = _quarter(size)
     numbers = cells * cells * 2 * width
     generator = Sequential(
         *choice_of_ten(latent_dim),
@@ -74,6 +74,12 @@ def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
         Dense(numbers, 16 * width, rng), *([norm(16 * width)] if norm else []), LeakyReLU(0.2),
         MinibatchDeviation(), Dense(16 * width + 1, 1, rng))
     return generator, discriminator
+
+
+def _quarter(size):
+    if size % 4:
+        raise ValueError(f"the convolutional networks take a multiple of 4 as size, got {size!r}")
+    return size // 4
 
 
 NETWORKS = {network.__name__: network for network in (mlp, mlp_tuned, dcgan, dcgan_tuned)}

@@ -45,11 +45,12 @@ class GaussianNoise(Layer):
     def forward(self, x, train=True):
         self.check_input(x, "N", ...)
         if not train:
-            return x, None
+            return x, x.shape
         e = self.rng.standard_normal(x.shape, dtype=np.float32)
-        return x + self.std * array_module(x).asarray(e, dtype=x.dtype), None
+        return x + self.std * array_module(x).asarray(e, dtype=x.dtype), x.shape
 
-    def input_grad(self, dy, _):
+    def input_grad(self, dy, x_shape):
+        self.check_dy(dy, x_shape)
         return dy
 
     def tangent(self, x_dot, _):

@@ -17,8 +17,12 @@ class _Pool(Layer):
     def patches(self, x):
         """x (N, H, W, C) -> (N, P, Q, K K, C)."""
         self.check_input(x, "N", "H", "W", "C")
-        (N, H, W, C), (K, S) = x.shape, self.window
-        return patches(x, K, S).reshape(N, (H - K) // S + 1, (W - K) // S + 1, K * K, C)
+        N, P, Q, C = self.output_shape(x.shape)
+        return patches(x, *self.window).reshape(N, P, Q, -1, C)
+
+    def output_shape(self, x_shape):
+        (N, H, W, C), (K, S) = x_shape, self.window
+        return N, (H - K) // S + 1, (W - K) // S + 1, C
 
 
 class MaxPool2D(_Pool):
@@ -52,6 +56,7 @@ class AveragePool2D(_Pool):
         return self.patches(x).mean(axis=3), x.shape
 
     def input_grad(self, dy, x_shape):
+        self.check_dy(dy, self.output_shape(x_shape))
         K, _ = self.window
         drows = (dy / K ** 2)[:, :, :, None].repeat(K * K, axis=3)
         return fold(drows, x_shape, *self.window)
@@ -74,8 +79,9 @@ class Upsample2D(Layer):
         return x.repeat(self.scale, axis=1).repeat(self.scale, axis=2), x.shape
 
     def input_grad(self, dy, x_shape):
-        N, H, W, C = x_shape
-        return dy.reshape(N, H, self.scale, W, self.scale, C).sum((2, 4))
+        (N, H, W, C), scale = x_shape, self.scale
+        self.check_dy(dy, (N, scale * H, scale * W, C))
+        return dy.reshape(N, H, scale, W, scale, C).sum((2, 4))
 
     def tangent(self, x_dot, x_shape):
         return self.forward(x_dot)

@@ -20,6 +20,8 @@ class Reshape(Layer):
         return x.reshape(len(x), *self.shape), x.shape
 
     def input_grad(self, dy, x_shape):
+        flat = math.prod(x_shape[1:]),
+        self.check_dy(dy, (x_shape[0], *(flat if self.shape == (-1,) else self.shape)))
         return dy.reshape(x_shape)
 
     def tangent(self, x_dot, x_shape):

@@ -135,4 +135,4 @@ def test_tiny_is_a_feature():
         return sum(len(path.read_text().splitlines()) for path in paths)
     first_hour = [PACKAGE / f"{name}.py"
                   for name in ("train", "layer", "dense", "activations", "losses")]
-    assert lines(first_hour) <= 560 and lines(CORE) <= 1860 and lines(FILES) <= 4620
+    assert lines(first_hour) <= 560 and lines(CORE) <= 1890 and lines(FILES) <= 4650
