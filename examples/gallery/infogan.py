@@ -21,28 +21,36 @@ score alone, g = ∂s/∂x: else it would flatten what tells the codes apart. So
 Score, s = y[:, :1], whose way back is dy = [ds, 0, 0]; in R1's second sweep dy_dot = [1, 0, 0].
 
 Without dq in G's step, G has no reason to show k; without it in D's, G shows k to a reader who
-understands nothing. That the code can be read does not make it the digit: all of its information is
-there long before. In short trials a small weight helped, and values that are far apart (4, not 1).
-Labels are used once, after training: to say which digit each value has found.
+understands nothing. That the code can be read does not make it the digit: by a large weight it is
+read after a few hundred steps, long before there are digits, and then it keeps what it has come to
+mean. So the weight is small: first each kind of digit finds a value of the code by itself, since G
+can draw it most easily so (minigan/choice.py), and D learns to read what is there. Labels are used
+once, after training: to say which digit each value has found.
 """
 import numpy as np
 
 from minigan import (
-    Adam, BatchNorm, Dense, Given, Layer, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty,
-    Sequential, Shift, Tanh, cross_entropy_with_logits, mean_squared_error)
+    Adam, BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, Given, Layer, LeakyReLU,
+    MinibatchDeviation, NonSaturating, R1Penalty, Reshape, Sequential, Tanh,
+    cross_entropy_with_logits, mean_squared_error)
 from minigan.workshop import MovingAverage, labelled_digits, page, progress, save_grid, to_float
 
-LATENT, BATCH, VALUES, NUMBERS, WEIGHT = 62, 64, 10, 2, 0.1
-CODES = 4 * np.eye(VALUES, dtype=np.float32)
+LATENT, BATCH, VALUES, NUMBERS, WEIGHT = 62, 32, 10, 2, 0.01
+CODES = VALUES ** 0.5 * np.eye(VALUES, dtype=np.float32)  # as long as the noise of 10 numbers
 
 
 def build(rng):
-    """G: noise and code (N, 74) -> images as rows (N, 784); D: images -> [s, q, m] (N, 1 + 12)."""
+    """G: noise and code (N, 74) -> images (N, 28, 28, 1); D: images -> [s, q, m] (N, 1 + 12). The
+    paper's networks, with a quarter of their channels."""
     generator = Sequential(
-        Dense(LATENT + VALUES + NUMBERS, 256, rng), LeakyReLU(),
-        Dense(256, 512, rng), BatchNorm(512), LeakyReLU(), Dense(512, 784, rng), Tanh())
+        Dense(LATENT + VALUES + NUMBERS, 512, rng), BatchNorm(512), LeakyReLU(),
+        Dense(512, 7 * 7 * 32, rng), Reshape(7, 7, 32), BatchNorm(32), LeakyReLU(),
+        ConvTranspose2D(32, 16, 4, stride=2, padding=1, rng=rng), LeakyReLU(),
+        ConvTranspose2D(16, 1, 4, stride=2, padding=1, rng=rng), Tanh())
     discriminator = Sequential(
-        Shift(1), Dense(784, 512, rng), LeakyReLU(), Dense(512, 256, rng), LeakyReLU(),
+        Conv2D(1, 16, 4, stride=2, padding=1, rng=rng), LeakyReLU(),
+        Conv2D(16, 32, 4, stride=2, padding=1, rng=rng), LeakyReLU(), Flatten(),
+        Dense(7 * 7 * 32, 256, rng), LeakyReLU(),
         MinibatchDeviation(), Dense(257, 1 + VALUES + NUMBERS, rng))
     return generator, discriminator
 
@@ -112,10 +120,11 @@ def train(args, images):
     weights_rng, rng = np.random.default_rng(args.seed).spawn(2)
     G, D = build(weights_rng)
     adam_g, adam_d = (Adam(net.parameters(), 2e-3, beta1=0, beta2=0.99) for net in (G, D))
-    loss, penalty = NonSaturating(), R1Penalty(4 * 0.3)
+    loss, penalty = NonSaturating(), R1Penalty(4 * 1.0)
     averages = [MovingAverage(network, 0.999) for network in (G, D)]
     for step, show in progress(args.steps, "D(x)", "D(G(z, c))", "misread"):
-        x_real = to_float(images[rng.integers(len(images), size=BATCH)]).reshape(BATCH, -1)
+        x_real = to_float(images[rng.integers(len(images), size=BATCH)])
+        adam_g.lr = adam_d.lr = 2e-3 * min(1, 1.9 - 1.8 * step / args.steps)
         due = penalty if step % 4 == 0 else None
         _, d_real, d_fake = discriminator_step(
             G, D, adam_d, loss, x_real, *draw_latent(rng, BATCH), due)
@@ -145,15 +154,15 @@ def draw(G, rng, order):
 
 
 def main(words=None):
-    with page(__doc__, 5000, words) as args:
+    with page(__doc__, 7000, words) as args:
         (images, _), (test_images, labels) = labelled_digits(args)
         G, D = train(args, images)
-        guess = D(to_float(test_images).reshape(-1, 784))[:, 1:]
+        guess = np.concatenate([D(to_float(some))[:, 1:] for some in np.split(test_images, 10)])
         names, error = name_values(guess[:, :VALUES].argmax(axis=1), labels)
         rng = np.random.default_rng(args.seed)
         save_grid(args.out / "infogan.png", draw(G, rng, names.argsort()), columns=10)
 
-        z, c = draw_latent(rng, 200 if args.dry_run else 10000)
+        z, c = draw_latent(rng, 200 if args.dry_run else 2000)
         guess = D(Given(G, c)(z))[:, 1:1 + VALUES]
         lost, _ = cross_entropy_with_logits(guess, c[:, :VALUES].argmax(axis=1))
         print("the values of the code have found the digits", *np.sort(names))
