@@ -61,10 +61,10 @@ def inversion_step(generator, A, optimizer, z, y):
     e = y_fake - y
     values = (e * e).sum(axis=(1, 2, 3)) + WEIGHT * (z.value * z.value).sum(axis=1)
     dx_fake = A.input_grad(2 * e, cache_A)
-    dz = generator.input_grad(dx_fake, cache_generator)
     z.grad.fill(0)
-    z.grad += dz
-    z.grad += 2 * WEIGHT * z.value * (dz != 0)  # what G's Choice has chosen from stays as it is
+    z.grad += generator.input_grad(dx_fake, cache_generator)
+    used = z.grad != 0  # not what a Choice in G has chosen from, which is to stay as it is
+    z.grad += 2 * WEIGHT * z.value * used
     optimizer.step()
     return values.sum(), values
 

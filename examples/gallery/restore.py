@@ -30,8 +30,7 @@ from minigan import (
     Adam, BatchNorm, Dense, Given, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty,
     Sequential, Shift, Tanh, discriminator_step, mean_squared_error)
 from minigan.workshop import (
-    Judge, MovingAverage, frechet_distance, image_grid, labelled_digits, page, progress, to_float,
-    whole_file)
+    Judge, MovingAverage, frechet_distance, labelled_digits, page, progress, save_rows, to_float)
 
 BATCH, LAMBDA, NOISE = 64, 10, 1.5
 ALL, HOLE = np.ones((28, 28), bool), np.zeros((28, 28), bool)
@@ -127,18 +126,6 @@ def train(args, images):
     return [average.network for average in averages]
 
 
-def draw(path, rows):
-    """rows: {words: images (N, 28, 28) in [0, 1]}, drawn one below the other beside their words."""
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(11, len(rows) * 0.8), layout="constrained")
-    for axes, (words, images) in zip(figure.subplots(len(rows), 1), rows.items()):
-        axes.imshow(image_grid(images, columns=len(images)), cmap="gray", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[])
-        axes.set_ylabel(words, rotation=0, ha="right", va="center")
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=120)
-
-
 def main(words=None):
     with page(__doc__, 3000, words, task=list(LOST)) as args:
         (images, labels), test = labelled_digits(args)
@@ -155,8 +142,8 @@ def main(words=None):
             read = np.mean(p.argmax(axis=1) == test[1])
             print(f"{name}: {psnr:.2f} dB, distance {distance:.1f}, read rightly {read:.1%}")
         ways["true"] = judge.x_test
-        draw(args.out / f"restore_{args.task}.png",
-             {name: some[:14] for name, some in ways.items()})
+        save_rows(args.out / f"restore_{args.task}.png",
+                  {name: some[:14] for name, some in ways.items()})
 
 
 if __name__ == "__main__":

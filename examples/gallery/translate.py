@@ -32,8 +32,8 @@ from minigan import (
     Adam, AveragePool2D, Conv2D, ConvTranspose2D, LeakyReLU, NonSaturating, R1Penalty, Reshape,
     Sequential, Shift, Tanh, discriminator_step, mean_absolute_error)
 from minigan.workshop import (
-    Judge, MovingAverage, draw_digits, image_grid, labelled_digits, page, progress, to_float,
-    train_classifier, whole_file)
+    Judge, MovingAverage, draw_digits, labelled_digits, page, progress, save_rows, to_float,
+    train_classifier)
 
 BATCH, LAMBDA = 16, 10
 
@@ -100,18 +100,6 @@ def train(args, images_a, images_b):
     return [average.network for average in averages]
 
 
-def draw(path, rows):
-    """rows: {words: images (N, 28, 28) in [0, 1]}, drawn one below the other beside their words."""
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(10, len(rows) * 0.75), layout="constrained")
-    for axes, (words, images) in zip(figure.subplots(len(rows), 1), rows.items()):
-        axes.imshow(image_grid(images, columns=len(images)), cmap="gray", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[])
-        axes.set_ylabel(words, rotation=0, ha="right", va="center")
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=120)
-
-
 def both_styles(*hands):
     """Of pairs of inked images and labels: all images in ink and in relief, and their labels."""
     return (np.concatenate([style for inked, _ in hands for style in (inked, press(inked))]),
@@ -143,7 +131,7 @@ def main(words=None):
             psnr = -10 * np.log10(np.mean((y - partner) ** 2) / 4)
             print(f"{names[0]}: read rightly {read[0]:.1%}, translated {read[1]:.1%}, and back "
                   f"{read[2]:.1%}; in the other style {taken:.1%}; {psnr:.1f} dB to the partner")
-        draw(args.out / "translate.png", rows)
+        save_rows(args.out / "translate.png", rows)
 
 
 if __name__ == "__main__":

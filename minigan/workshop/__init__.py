@@ -12,7 +12,8 @@ from minigan.workshop.judge import Judge, class_shares, train_classifier
 from minigan.workshop.metrics import count_modes, frechet_distance, parzen_log_likelihood
 from minigan.workshop.moving_average import MovingAverage
 from minigan.workshop.parallel import Processes, many_processes
-from minigan.workshop.pictures import image_grid, save_animation, save_curves, save_grid
+from minigan.workshop.pictures import (
+    image_grid, save_animation, save_curves, save_grid, save_rows)
 from minigan.workshop.run import Run, load_run
 from minigan.workshop.samples import draw_images, draw_noise, generate, load_generator, save_samples
 from minigan.workshop.toy import draw_points, grid, ring

@@ -30,6 +30,18 @@ def save_grid(path, images, columns=8, zoom=3):
         imsave(part, grid, cmap="gray", vmin=0, vmax=1, format="png")
 
 
+def save_rows(path, rows):
+    """rows: {words: images (N, 28, 28) in [0, 1]}, drawn one below the other beside their words."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(10, len(rows) * 0.75), layout="constrained")
+    for axes, (words, images) in zip(figure.subplots(len(rows), 1), rows.items()):
+        axes.imshow(image_grid(images, columns=len(images)), cmap="gray", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        axes.set_ylabel(words, rotation=0, ha="right", va="center")
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=120)
+
+
 def save_curves(path, history, columns, steps_per_epoch):
     """Writes draw_curves(history, columns, steps_per_epoch) as a PNG."""
     with whole_file(path) as part:

@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[t
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
 from minigan import (  # noqa: E402
-    Adam, AveragePool2D, BatchNorm, Dense, LeakyReLU, Parameter, Reshape, Sequential, Tanh,
+    Adam, AveragePool2D, BatchNorm, Choice, Dense, LeakyReLU, Parameter, Reshape, Sequential, Tanh,
     Upsample2D)
 from minigan.gradcheck import GradientError, check_layer, check_step  # noqa: E402
 
@@ -57,6 +57,18 @@ def test_what_is_left_of_an_image_is_right(A):
     check_layer(A, batch()[1])
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_what_a_choice_has_chosen_stays_though_small_z_are_likelier(held):
+    step = invert.inversion_step if held else mutant(" * used", "")
+    G = Sequential(Choice(2), *small().layers)
+    z = Parameter(np.random.default_rng(0).standard_normal((5, 3)))
+    before, adam = z.value.copy(), Adam([z], 0.1, 0.9, 0.99)
+    for _ in range(50):
+        step(G, AveragePool2D(2), adam, z, np.ones((5, 2, 2, 1)))
+    assert (z.value[:, :2] == before[:, :2]).all() == held
+    assert (z.value[:, 2] != before[:, 2]).all()
+
+
 def mutant(old, new):
     """The page's step with a mistake in it."""
     source = inspect.getsource(invert.inversion_step)
@@ -67,7 +79,7 @@ def mutant(old, new):
 
 
 @pytest.mark.parametrize("old, new", [
-    ("z.grad += 2 * WEIGHT * z.value", "pass"),
+    ("z.grad += 2 * WEIGHT * z.value * used", "pass"),
     ("z.grad += 2 * WEIGHT", "z.grad -= 2 * WEIGHT"),
     ("z.grad += 2 * WEIGHT", "z.grad += WEIGHT"),
     ("A.input_grad(2 * e, cache_A)", "2 * e"),

@@ -5,7 +5,7 @@ pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 
 from matplotlib.image import imread  # noqa: E402
 
 from minigan.workshop import (  # noqa: E402
-    image_grid, save_animation, save_curves, save_grid, save_samples)
+    image_grid, save_animation, save_curves, save_grid, save_rows, save_samples)
 from minigan.workshop.pictures import draw_curves  # noqa: E402
 
 IMAGES = np.random.default_rng(0).random((5, 4, 3))
@@ -110,6 +110,7 @@ def test_every_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr("minigan.workshop.files.os.replace", fail)
     for write in (lambda: save_grid(path, IMAGES), lambda: save_samples(path, IMAGES),
                   lambda: save_curves(path, np.ones((3, 4)), COLUMNS, 1),
+                  lambda: save_rows(path, {"a": IMAGES, "b": IMAGES}),
                   lambda: save_animation(path, [tmp_path / "grid.png"])):
         with pytest.raises(OSError, match="power cut"):
             write()
