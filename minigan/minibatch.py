@@ -33,8 +33,8 @@ class MinibatchDeviation(Layer):
 
     def input_grad(self, dy, cache):
         c, std = cache
-        ds = self.mean(dy[:, -1:])  # times N, which ∂s/∂x divides by
-        return dy[:, :-1] + ds * c / (std.size * std)
+        ds_by_N = self.mean(dy[:, -1:])  # ds sums over all n, and the N of ∂s/∂x divides
+        return dy[:, :-1] + ds_by_N * c / (std.size * std)
 
     def tangent(self, x_dot, cache):
         c, std = cache
@@ -43,7 +43,7 @@ class MinibatchDeviation(Layer):
     def curvature(self, dy_dot, dx_dot, x_dot, cache):
         """∂s_dot/∂x of s_dot = sum of x_dot c / (N D std): x is in c, and in std."""
         c, std = cache
-        ds_dot = self.mean(dy_dot[:, -1:])  # times N
+        ds_dot_by_N = self.mean(dy_dot[:, -1:])
         through_c = x_dot - self.mean(x_dot)
         through_std = c * self.mean(x_dot * c) / std ** 2
-        return ds_dot * (through_c - through_std) / (std.size * std)
+        return ds_dot_by_N * (through_c - through_std) / (std.size * std)

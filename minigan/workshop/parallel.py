@@ -34,10 +34,11 @@ class Processes:
         self.rank, self.size = (world.rank, world.size) if world else (0, 1)
 
     def mean(self, a):
-        """The mean of the arrays a, one of each process; from a GPU by way of the host."""
+        """The mean of the arrays a, one of each process: a itself becomes it. On a GPU a stays as it
+        is, and its mean goes by way of the host."""
         if self.world is None:
             return a
-        total = np.array(to_host(a))
+        total = to_host(a)
         self.world.Allreduce(_mpi().IN_PLACE, total)
         total /= self.size
         return to_device(total, array_module(a))
@@ -58,7 +59,9 @@ class Processes:
         def averaging_step():
             if optimizer.parameters[0].grad.base is not optimizer.grad:
                 raise RuntimeError("a network moved after its optimizer was made: make a new one")
-            optimizer.grad[...] = self.mean(optimizer.grad)
+            mean = self.mean(optimizer.grad)
+            if mean is not optimizer.grad:  # it has come from a GPU
+                optimizer.grad[...] = mean
             step()
         return averaging_step
 
