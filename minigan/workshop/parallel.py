@@ -34,8 +34,8 @@ class Processes:
         self.rank, self.size = (world.rank, world.size) if world else (0, 1)
 
     def mean(self, a):
-        """The mean of the arrays a, one of each process: a itself becomes it. On a GPU a stays as it
-        is, and its mean goes by way of the host."""
+        """The mean of the arrays a, one of each process: a itself becomes it. On a GPU a stays as
+        it is, and its mean goes by way of the host."""
         if self.world is None:
             return a
         total = to_host(a)
@@ -131,6 +131,7 @@ def many_processes():
             time.sleep(processes.rank and 1)  # if the first one has the same error, it ends it here
             if isinstance(code, str):
                 print(code, file=stderr, flush=True)
+                time.sleep(0.2)  # until mpiexec has passed it on, which Abort may cut off
             code = code if isinstance(code, int) else 1
             processes.world.Abort(code)
             os._exit(code)  # some MPI's Abort returns
