@@ -15,7 +15,7 @@ each side. A kernel lies at P x Q places, P = (height + 2 padding - K) // S + 1;
 at the end of the image is in no patch. Source: Dumoulin and Visin 2016."""
 import numpy as np
 
-from minigan.backend import array_module
+from minigan.backend import array_module, sum_rows
 from minigan.checks import check_settings
 from minigan.layer import Layer
 from minigan.parameters import Parameter
@@ -81,7 +81,7 @@ class _Convolution(Layer):
 
     def add_param_grads(self, dy, cache):
         self.add_weight_grad(dy, cache)
-        self.b.grad += dy.sum((0, 1, 2))
+        self.b.grad += sum_rows(dy)
 
     def tangent(self, x_dot, cache):
         return self.apply(x_dot)

@@ -17,6 +17,7 @@ and dx[i] is the sum of what comes back on them:
                         -inv_std x_hat[i] mean(dx_hat x_hat)"""
 import numpy as np
 
+from minigan.backend import sum_rows
 from minigan.layer import Layer
 from minigan.parameters import Parameter
 
@@ -37,7 +38,7 @@ class _Norm(Layer):
         self.check_input(x, "N", ..., self.num_features)
         mean = self.mean(x) if running is None else running[0]
         c = x - mean
-        var = self.mean(c * c) if running is None else running[1]
+        var = self.mean(c, c) if running is None else running[1]
         inv_std = (var + self.eps) ** -0.5
         x_hat = c  # in place: a new array costs as much as the arithmetic
         x_hat *= inv_std
@@ -47,8 +48,7 @@ class _Norm(Layer):
 
     def input_grad(self, dy, cache):
         self.check_dy(dy, cache[0].shape)
-        dx_hat = self.gamma.value * dy
-        return self.times_jacobian(dx_hat, cache)
+        return self.times_jacobian(self.gamma.value * dy, cache)  # of dx_hat
 
     def times_jacobian(self, a, cache):
         """(∂x_hat/∂x) a. This matrix is symmetric: it takes dx_hat back to dx, and x_dot on to
@@ -57,16 +57,15 @@ class _Norm(Layer):
         if frozen:  # mean and var were the running ones, and constants
             return a * inv_std
         b = a - self.mean(a)               # directly, and through the mean
-        b -= x_hat * self.mean(a * x_hat)  # through inv_std
+        b -= x_hat * self.mean(a, x_hat)  # through inv_std
         b *= inv_std
         return b
 
     def add_param_grads(self, dy, cache):
         x_hat = cache[0]
         self.check_dy(dy, x_hat.shape)
-        shared = tuple(range(dy.ndim - 1))  # gamma and beta serve all places of all examples
-        self.gamma.grad += (dy * x_hat).sum(shared)
-        self.beta.grad += dy.sum(shared)
+        self.gamma.grad += sum_rows(dy, x_hat)  # gamma and beta serve all places of all examples
+        self.beta.grad += sum_rows(dy)
 
 
 class BatchNorm(_Norm):
@@ -87,8 +86,8 @@ class BatchNorm(_Norm):
         self.running_mean = np.zeros(num_features, np.float32)
         self.running_var = np.ones(num_features, np.float32)
 
-    def mean(self, a):
-        return a.mean(tuple(range(a.ndim - 1)), keepdims=True)
+    def mean(self, a, b=None):
+        return sum_rows(a, b) / (a.size // self.num_features)
 
     def forward(self, x, train=True):
         if not train:
@@ -98,8 +97,8 @@ class BatchNorm(_Norm):
             raise ValueError(f"{self} needs more than one value per feature to train, got x of "
                              f"shape {tuple(x.shape)}: use a larger batch")
         keep = self.momentum
-        self.running_mean = keep * self.running_mean + (1 - keep) * mean.ravel()
-        self.running_var = keep * self.running_var + (1 - keep) * var.ravel()
+        self.running_mean = keep * self.running_mean + (1 - keep) * mean
+        self.running_var = keep * self.running_var + (1 - keep) * var
         return y, cache
 
     def tangent(self, x_dot, cache):
@@ -115,8 +114,8 @@ class LayerNorm(_Norm):
     use. No example sees another: this is the norm for a critic with a gradient penalty.
     Source: Ba, Kiros and Hinton 2016."""
 
-    def mean(self, a):
-        return a.mean(tuple(range(1, a.ndim)), keepdims=True)
+    def mean(self, a, b=None):
+        return (a if b is None else a * b).mean(tuple(range(1, a.ndim)), keepdims=True)
 
     def forward(self, x, train=True):
         return self.normalise(x)[:2]
@@ -134,12 +133,12 @@ class LayerNorm(_Norm):
         dx_hat_dot = self.gamma.value * dy_dot
         # x is in inv_std and twice in x_hat, which moves by ∂x_hat/∂x: that makes dx_dot of
         # dx_hat_dot, and x_hat_dot of x_dot. All three ways have the factor -inv_std.
-        through_inv_std = x_hat * self.mean(dx_hat_dot * x_hat_dot)
-        through_first_x_hat = dx_dot * self.mean(x_dot * x_hat)
-        through_second_x_hat = x_hat_dot * self.mean(dx_hat_dot * x_hat)
+        through_inv_std = x_hat * self.mean(dx_hat_dot, x_hat_dot)
+        through_first_x_hat = dx_dot * self.mean(x_dot, x_hat)
+        through_second_x_hat = x_hat_dot * self.mean(dx_hat_dot, x_hat)
         return -inv_std * (through_inv_std + through_first_x_hat + through_second_x_hat)
 
     def add_tangent_param_grads(self, dy, dy_dot, tcache, cache):
         super().add_tangent_param_grads(dy, dy_dot, tcache, cache)
         _, x_hat_dot = tcache
-        self.gamma.grad += (dy_dot * x_hat_dot).sum(tuple(range(dy_dot.ndim - 1)))
+        self.gamma.grad += sum_rows(dy_dot, x_hat_dot)

@@ -13,7 +13,7 @@ from collections import Counter
 
 import numpy as np
 
-FUNCTIONS = ("arange concatenate exp full_like isfinite log logaddexp maximum ones "
+FUNCTIONS = ("arange concatenate einsum exp full_like isfinite log logaddexp maximum ones "
              "ones_like sign take_along_axis tanh zeros zeros_like").split()
 SPECIAL = "__abs__ __len__ __neg__".split()
 METHODS = "all argmax astype clip copy fill max mean ravel repeat reshape sum".split()

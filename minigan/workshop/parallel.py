@@ -51,7 +51,7 @@ class Processes:
             else:
                 for _, layer in part.named_layers():
                     if isinstance(layer, (BatchNorm, MinibatchDeviation)):
-                        layer.mean = lambda a, own=layer.mean: self.mean(own(a))
+                        layer.mean = lambda *of, own=layer.mean: self.mean(own(*of))
                     if isinstance(getattr(layer, "rng", None), np.random.Generator):
                         layer.rng = self.random(layer.rng)
 
