@@ -48,9 +48,8 @@ def require(*packages, extra="examples"):
 
 def keep_freed_memory():
     """Tells glibc, for the whole process, to keep the memory of freed arrays (each up to 32 MB, up
-    to 1 GB in all): the system would clear each page before it gives it out again.
-    A step of the convolutional GAN then takes a fifth less time on two threads. Elsewhere than on
-    Linux it does nothing."""
+    to 1 GB in all): the system would clear each page before it gives it out again. A step of the
+    DCGAN then takes a fifth less time on two threads. Elsewhere than on Linux it does nothing."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         for option, size in [(-3, 2**25), (-1, 2**30)]:  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             ctypes.CDLL(None).mallopt(option, size)

@@ -52,17 +52,22 @@ def training_images(data, directory=None, count=60000, seed=0):
 
     data: "mnist", or "digits": `count` digits drawn by a program; or "auto": MNIST, if it is there
     or can be downloaded, else digits. Raises what load_mnist raises."""
-    if data != "digits":
-        try:
-            images, _ = load_mnist(directory)
-            print(f"data: MNIST, {len(images)} images")
-            return images, "mnist"
-        except ConnectionError as error:
-            if data == "mnist":
-                raise
-            print(f"{error}.\nNo MNIST, so: ", end="")
+    for images, _ in mnist_if_any(data, directory, "train"):
+        print(f"data: MNIST, {len(images)} images")
+        return images, "mnist"
     print(f"data: BUILT-IN DIGITS, {count} images drawn by a program")
     return draw_digits(count, np.random.default_rng(seed))[0], "digits"
+
+
+def mnist_if_any(data, directory, *splits):
+    """load_mnist's pair for each split; [] for "digits", and for "auto" where there is none."""
+    try:
+        return [load_mnist(directory, split) for split in splits if data != "digits"]
+    except ConnectionError as error:
+        if data == "mnist":
+            raise
+        print(f"{error}.\nNo MNIST, so: ", end="")
+        return []
 
 
 def batches(images, batch_size, rng, skip=0):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.workshop.command import at_least, keep_freed_memory, one_line_errors, require
-from minigan.workshop.data import load_mnist
+from minigan.workshop.data import mnist_if_any
 from minigan.workshop.digits import draw_digits
 from minigan.workshop.files import writable_folder
 
@@ -46,16 +46,11 @@ def page(doc, steps, words=None, **more):
 def labelled_digits(args):
     """(images, labels) to train on, uint8 (N, 28, 28) and integers (N,), and such to test with;
     args.data becomes "mnist" or "digits", whichever they are."""
-    if args.data != "digits":
-        try:
-            pairs = load_mnist(args.data_dir), load_mnist(args.data_dir, "test")
-            args.data = "mnist"
-            return pairs
-        except ConnectionError as error:
-            if args.data == "mnist":
-                raise
-            print(f"{error}.\nNo MNIST, so: BUILT-IN DIGITS")
-            args.data = "digits"
+    pairs = mnist_if_any(args.data, args.data_dir, "train", "test")
+    args.data = "mnist" if pairs else "digits"
+    if pairs:
+        return pairs
+    print("data: BUILT-IN DIGITS")
     counts = (500, 100) if args.dry_run else (20000, 2000)
     return [draw_digits(count, np.random.default_rng((args.seed, count))) for count in counts]
 
@@ -70,6 +65,5 @@ def progress(steps, *names):
             yield step, lambda *values: rows.append(values)
             if step % 20 == 0 or step == steps - 1:
                 del rows[:-100]
-                means = np.array([[float(value) for value in row] for row in rows]).mean(axis=0)
-                bar.set_postfix_str(", ".join(
-                    f"{name} {mean:.3f}" for name, mean in zip(names, means)))
+                means = np.array(rows, float).mean(axis=0)
+                bar.set_postfix_str(", ".join(map("{} {:.3f}".format, names, means)))

@@ -19,8 +19,7 @@ FEATURES = 64
 
 
 def build_classifier(rng):
-    """Images (N, 28, 28, 1) in [-1, 1] -> features (N, FEATURES) -> logits (N, 10): two networks.
-    """
+    """Images (N, 28, 28, 1) in [-1, 1] -> features (N, FEATURES) -> logits (N, 10): 2 networks."""
     features = Sequential(
         Conv2D(1, 16, 4, stride=2, padding=1, rng=rng), BatchNorm(16), LeakyReLU(),   # 14 x 14
         Conv2D(16, 32, 4, stride=2, padding=1, rng=rng), BatchNorm(32), LeakyReLU(),  # 7 x 7

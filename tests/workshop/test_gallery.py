@@ -60,10 +60,10 @@ def test_without_mnist_the_built_in_digits_are_taken_and_it_says_so(tmp_path, mo
 
 def test_mnist_is_taken_if_it_is_there(monkeypatch, tmp_path):
     pairs = {split: (np.zeros((3, 28, 28), np.uint8), np.arange(3)) for split in ("train", "test")}
-    monkeypatch.setattr("minigan.workshop.gallery.load_mnist",
+    monkeypatch.setattr("minigan.workshop.data.load_mnist",
                         lambda directory, split="train": pairs[split])
     with page(DOC, 100, ["--out", str(tmp_path)]) as args:
-        assert labelled_digits(args) == (pairs["train"], pairs["test"]) and args.data == "mnist"
+        assert labelled_digits(args) == [pairs["train"], pairs["test"]] and args.data == "mnist"
 
 
 def test_the_bar_shows_means_of_the_last_hundred_steps(capsys):
