@@ -11,14 +11,14 @@ from minigan.norm import BatchNorm
 from minigan.shape import Flatten, Reshape
 
 
-def mlp(latent_dim, rng, norm=None, width=256, size=28):
-    """Dense layers only: 1.5 million parameters in G, half a million in D."""
-    pixels = size * size
+def mlp(latent_dim, rng, norm=None, width=256, size=28, top=4):
+    """Dense layers: 1.5 million weights in G, 0.5 in D. G's last hidden layer is top * width."""
+    pixels, top = size * size, top * width
     generator = Sequential(
         Dense(latent_dim, width, rng), LeakyReLU(0.2),
         Dense(width, 2 * width, rng), BatchNorm(2 * width), LeakyReLU(0.2),
-        Dense(2 * width, 4 * width, rng), BatchNorm(4 * width), LeakyReLU(0.2),
-        Dense(4 * width, pixels, rng), Tanh(), Reshape(size, size, 1))
+        Dense(2 * width, top, rng), BatchNorm(top), LeakyReLU(0.2),
+        Dense(top, pixels, rng), Tanh(), Reshape(size, size, 1))
     discriminator = Sequential(
         Flatten(), Dense(pixels, 2 * width, rng), LeakyReLU(0.2),
         Dense(2 * width, width, rng), *([norm(width)] if norm else []), LeakyReLU(0.2),
@@ -27,9 +27,9 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28):
 
 
 def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
-    """The same, but G has a choice of ten, if z has room for it; and D sees the background of
-    digits as 0, and how much those of a batch differ."""
-    generator, discriminator = mlp(latent_dim, rng, norm, width, size)
+    """The same, but G has a choice of ten, if z has room for it, and half the weights; and D sees
+    the background of digits as 0, and how much those of a batch differ."""
+    generator, discriminator = mlp(latent_dim, rng, norm, width, size, top=2)
     generator = Sequential(*choice_of_ten(latent_dim), *generator.layers)
     return generator, Sequential(Shift(1), *discriminator.layers[:-1], MinibatchDeviation(),
                                  Dense(width + 1, 1, rng))

@@ -1,6 +1,6 @@
-"""Why GANs lose modes, and what helps: a ring of 8 and a grid of 25 places, in seven ways.
+"""Why GANs lose modes, and what helps: a ring of 8 and a grid of 25 places, in six ways.
 
-    python examples/gallery/modes.py      trains 14 GANs, counts, draws modes.png and modes.gif
+    python examples/gallery/modes.py      trains 12 GANs, counts, draws modes.png and modes.gif
 
 Real points lie close around places, the modes. A G that has found some may stay there, since D sees
 one point at a time: it "collapses". Against this the library has R1 and WGAN-GP.
@@ -16,17 +16,18 @@ but s_real is needed, as how much a point of G's learns depends on the real one 
 it (s_real = 0) this is the usual loss. Scores are only compared: D's last b gets no gradient.
 
 The arrows in the picture are what G follows: g = ∂s/∂x, one input_grad. All have the same steps;
-the first has LeakyReLU in place of tanh, and that matters more than most methods. A continuous G
-cannot jump from mode to mode, and leaves points between them: wide noise makes these few. The last
-one can jump, since it has a choice of 128 (minigan/choice.py) beside the noise.
+the first has LeakyReLU in place of tanh, and that matters more than most methods. R1 begins with a
+large weight, under which D shows G the whole plane, and ends with a small one, under which D sees
+how sharp a mode is. A continuous G cannot jump from mode to mode, and leaves points between them:
+wide noise makes these few.
 """
 from itertools import product
 
 import numpy as np
 
 from minigan import (
-    Adam, Choice, Dense, GradientPenalty, Layer, LeakyReLU, NonSaturating, R1Penalty, Sequential,
-    Tanh, Wasserstein, discriminator_step, generator_step)
+    Adam, Dense, GradientPenalty, Layer, LeakyReLU, NonSaturating, R1Penalty, Sequential, Tanh,
+    Wasserstein, discriminator_step, generator_step)
 from minigan.losses import AdversarialLoss, sigmoid, softplus
 from minigan.workshop import MovingAverage, count_modes, draw_points, grid, page, progress, ring
 
@@ -80,46 +81,45 @@ def paired_generator_step(generator, discriminator, optimizer, loss, x_real, z):
     return value, s_fake.mean()
 
 
-RECIPES = {  # activation, loss, penalty, how many points D sees at once, how many choices G has
-    "plain, LeakyReLU": (LeakyReLU, NonSaturating(), None, 1, 0),
-    "plain, tanh": (Tanh, NonSaturating(), None, 1, 0),
-    "R1": (Tanh, NonSaturating(), R1Penalty(), 1, 0),
-    "WGAN-GP": (Tanh, Wasserstein(), GradientPenalty(0.5, rng=0), 1, 0),
-    "packs of two": (Tanh, NonSaturating(), None, 2, 0),
-    "in pairs, R1 and R2": (Tanh, Paired(), R1AndR2(), 1, 0),
-    "R1, and a choice": (Tanh, NonSaturating(), R1Penalty(), 1, 128)}
+RECIPES = {  # activation, loss, penalty, how many points D sees at once
+    "plain, LeakyReLU": (LeakyReLU, NonSaturating(), None, 1),
+    "plain, tanh": (Tanh, NonSaturating(), None, 1),
+    "R1": (Tanh, NonSaturating(), R1Penalty(), 1),
+    "WGAN-GP": (Tanh, Wasserstein(), GradientPenalty(0.5, rng=0), 1),
+    "packs of two": (Tanh, NonSaturating(), None, 2),
+    "in pairs, R1 and R2": (Tanh, Paired(), R1AndR2(), 1)}
 
 
-def build(rng, activation, pack, choices):
-    """G: noise (N, choices + 2) -> points (N, 2); D: points -> scores (N / pack, 1)."""
+def build(rng, activation, pack):
+    """G: noise (N, 2) -> points (N, 2); D: points -> scores (N / pack, 1)."""
     def layers(inputs, outputs, std=None):
         hidden = Dense(inputs, WIDTH, rng, std), Dense(WIDTH, WIDTH, rng), Dense(WIDTH, WIDTH, rng)
         return *(part for dense in hidden for part in (dense, activation())), Dense(
             WIDTH, outputs, rng)
-    generator = Sequential(*([Choice(choices)] if choices else []), *layers(choices + 2, 2))
+    generator = Sequential(*layers(2, 2))
     discriminator = Sequential(Pack(pack), *layers(2 * pack, 1, std=2.0))
     discriminator.layers[1].b.value[...] = rng.uniform(-8, 8, WIDTH)  # edges all over the plane
     return generator, discriminator
 
 
-def draw_noise(rng, choices, *shape):
-    """z (..., choices + 2), sixteen times as wide as usual where there is no choice."""
-    return (1 if choices else 16) * rng.standard_normal((*shape, choices + 2), np.float32)
+def draw_noise(rng, *shape):
+    """z (..., 2), sixteen times as wide as usual."""
+    return 16 * rng.standard_normal((*shape, 2), np.float32)
 
 
 def train(args, name, centres, steps, moments):
     """Returns G, its moving average, and what `draw` takes, at so many moments."""
-    activation, loss, penalty, pack, choices = RECIPES[name]
+    activation, loss, penalty, pack = RECIPES[name]
     weights_rng, rng = np.random.default_rng(args.seed).spawn(2)
-    G, D = build(weights_rng, activation, pack, choices)
+    G, D = build(weights_rng, activation, pack)
     adam_g, adam_d = (Adam(net.parameters(), beta1=0, beta2=0.99) for net in (G, D))
     average, seen = MovingAverage(G, 0.999), []
     for step, show in progress(steps, "D(x)", "D(G(z))"):
         gone = step / steps
         adam_g.lr, adam_d.lr = 8e-3 * (1 - gone), 4e-3 * (1 - gone)
         if isinstance(penalty, R1Penalty):
-            penalty.weight = 0.002 ** gone  # all modes first; sharp ones at the end
-        x_real, z = draw_points(centres, STD, BATCH, rng), draw_noise(rng, choices, 2, BATCH)
+            penalty.weight = 5 * 0.0002 ** gone  # all modes first; sharp ones at the end
+        x_real, z = draw_points(centres, STD, BATCH, rng), draw_noise(rng, 2, BATCH)
         _, d_real, d_fake = discriminator_step(G, D, adam_d, loss, x_real, z[0], penalty)
         if isinstance(loss, Paired):
             paired_generator_step(G, D, adam_g, loss, x_real, z[1])
@@ -128,7 +128,7 @@ def train(args, name, centres, steps, moments):
         average.update()
         show(d_real, d_fake)
         if step + 1 in np.linspace(0, steps, moments + 1).round():
-            x_fake = G(draw_noise(np.random.default_rng(0), choices, 1000))
+            x_fake = G(draw_noise(np.random.default_rng(0), 1000))
             seen.append((step + 1, centres, x_fake, *look(D, centres, x_fake[0], pack)))
     return G, average.network, seen
 
@@ -163,7 +163,7 @@ def save_pictures(folder, runs):
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    still, moving = (Figure(size, layout="constrained") for size in [(12, 14.6), (14, 4.5)])
+    still, moving = (Figure(size, layout="constrained") for size in [(12, 12.6), (12, 4.5)])
     rows, columns = still.subplots(len(RECIPES), 6), moving.subplots(2, len(RECIPES)).T
     last = len(runs[0]) - 1
     for axes, (run, moment) in zip(rows.flat, product(runs, (0, last // 4, last))):
@@ -178,17 +178,17 @@ def save_pictures(folder, runs):
         for axes, name in zip(columns[:, 0], RECIPES):
             axes.set_title(name, fontsize=8)
     FigureCanvasAgg(moving)
-    FuncAnimation(moving, frame, last + 1).save(folder / "modes.gif", PillowWriter(3), dpi=80)
+    FuncAnimation(moving, frame, last + 1).save(folder / "modes.gif", PillowWriter(3), dpi=70)
 
 
 def main(words=None):
-    with page(__doc__, 3000, words) as args:
+    with page(__doc__, 6000, words) as args:
         runs = []
         for name, (centres, share) in product(RECIPES, [(ring(), 2), (grid(), 1)]):
             G, average, seen = train(
-                args, name, centres, args.steps // share, 2 if args.dry_run else 20)
+                args, name, centres, args.steps // share, 2 if args.dry_run else 16)
             runs.append(seen)
-            z = draw_noise(np.random.default_rng(1), RECIPES[name][-1], 2500)
+            z = draw_noise(np.random.default_rng(1), 2500)
             for network, which in (G, "G"), (average, "its moving average"):
                 found, good = count_modes(network(z), centres, STD)
                 print(f"{name}, {which}: {found} of {len(centres)} modes, {good:.1%} good")

@@ -210,10 +210,10 @@ def test_the_arrows_are_the_slope_of_the_landscape(pack):
 
 
 def test_recipes_differ_from_plain_tanh_in_what_they_say_alone():
-    for name, (activation, loss, penalty, pack, choices) in modes.RECIPES.items():
+    for name, (activation, loss, penalty, pack) in modes.RECIPES.items():
         assert activation is (LeakyReLU if name == "plain, LeakyReLU" else Tanh)
-        G, D = modes.build(np.random.default_rng(0), activation, pack, choices)
-        x = G(modes.draw_noise(np.random.default_rng(1), choices, 6))
+        G, D = modes.build(np.random.default_rng(0), activation, pack)
+        x = G(modes.draw_noise(np.random.default_rng(1), 6))
         assert x.shape == (6, 2) and x.dtype == np.float32 and D(x).shape == (6 // pack, 1)
     assert modes.RECIPES["packs of two"][3] == 2
 
