@@ -92,12 +92,12 @@ RECIPES = {  # activation, loss, penalty, how many points D sees at once
 
 def build(rng, activation, pack):
     """G: noise (N, 2) -> points (N, 2); D: points -> scores (N / pack, 1)."""
-    def layers(inputs, outputs, std=None):
-        hidden = Dense(inputs, WIDTH, rng, std), Dense(WIDTH, WIDTH, rng), Dense(WIDTH, WIDTH, rng)
-        return *(part for dense in hidden for part in (dense, activation())), Dense(
-            WIDTH, outputs, rng)
-    generator = Sequential(*layers(2, 2))
-    discriminator = Sequential(Pack(pack), *layers(2 * pack, 1, std=2.0))
+    def layers(count, inputs, outputs, std=None):
+        dense = [Dense(inputs, WIDTH, rng, std)]
+        dense += [Dense(WIDTH, WIDTH, rng) for _ in range(count - 1)]
+        return *sum(((layer, activation()) for layer in dense), ()), Dense(WIDTH, outputs, rng)
+    generator = Sequential(*layers(4, 2, 2))
+    discriminator = Sequential(Pack(pack), *layers(3, 2 * pack, 1, std=2.0))
     discriminator.layers[1].b.value[...] = rng.uniform(-8, 8, WIDTH)  # edges all over the plane
     return generator, discriminator
 
@@ -116,7 +116,7 @@ def train(args, name, centres, steps, moments):
     average, seen = MovingAverage(G, 0.999), []
     for step, show in progress(steps, "D(x)", "D(G(z))"):
         gone = step / steps
-        adam_g.lr, adam_d.lr = 8e-3 * (1 - gone), 4e-3 * (1 - gone)
+        adam_g.lr = adam_d.lr = 4e-3 * (1 - gone)
         if isinstance(penalty, R1Penalty):
             penalty.weight = 5 * 0.0002 ** gone  # all modes first; sharp ones at the end
         x_real, z = draw_points(centres, STD, BATCH, rng), draw_noise(rng, 2, BATCH)
@@ -182,9 +182,9 @@ def save_pictures(folder, runs):
 
 
 def main(words=None):
-    with page(__doc__, 6000, words) as args:
+    with page(__doc__, 7500, words) as args:
         runs = []
-        for name, (centres, share) in product(RECIPES, [(ring(), 2), (grid(), 1)]):
+        for name, (centres, share) in product(RECIPES, [(ring(), 3), (grid(), 1)]):
             G, average, seen = train(
                 args, name, centres, args.steps // share, 2 if args.dry_run else 16)
             runs.append(seen)
