@@ -36,7 +36,7 @@ from minigan import (
 from minigan.workshop import MovingAverage, labelled_digits, page, progress, save_grid, to_float
 
 LATENT, BATCH, VALUES, NUMBERS = 62, 32, 10, 2
-WEIGHT_K, WEIGHT_U = 0.01, 0.3
+WEIGHT_K, WEIGHT_U = 0.01, 0.05
 CODES = VALUES ** 0.5 * np.eye(VALUES, dtype=np.float32)  # as long as the noise of 10 numbers
 
 
