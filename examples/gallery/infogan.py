@@ -35,8 +35,7 @@ from minigan import (
     cross_entropy_with_logits, mean_squared_error)
 from minigan.workshop import MovingAverage, labelled_digits, page, progress, save_grid, to_float
 
-LATENT, BATCH, VALUES, NUMBERS = 62, 32, 10, 2
-WEIGHT_K, WEIGHT_U = 0.01, 0.05
+LATENT, BATCH, VALUES, NUMBERS, WEIGHT = 62, 32, 10, 2, 0.01
 CODES = VALUES ** 0.5 * np.eye(VALUES, dtype=np.float32)  # as long as the noise of 10 numbers
 
 
@@ -72,10 +71,10 @@ class Score(Layer):
 
 
 def code_loss(guess, c):
-    """WEIGHT_K CE(q, k) + WEIGHT_U MSE(m, u) -> value, [dq, dm].  guess = [q, m], c = [k, u]."""
+    """WEIGHT (CE(q, k) + MSE(m, u)) -> value, [dq, dm].  guess = [q, m], c = [one-hot k, u]."""
     value, dq = cross_entropy_with_logits(guess[:, :VALUES], c[:, :VALUES].argmax(axis=1))
     error, dm = mean_squared_error(guess[:, VALUES:], c[:, VALUES:])
-    return WEIGHT_K * value + WEIGHT_U * error, np.hstack([WEIGHT_K * dq, WEIGHT_U * dm])
+    return WEIGHT * (value + error), WEIGHT * np.hstack([dq, dm])
 
 
 def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, c, penalty=None):

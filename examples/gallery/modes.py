@@ -184,7 +184,7 @@ def save_pictures(folder, runs):
 def main(words=None):
     with page(__doc__, 7500, words) as args:
         runs = []
-        for name, (centres, share) in product(RECIPES, [(ring(), 0.4), (grid(), 1)]):
+        for name, (centres, share) in product(RECIPES, [(ring(), 0.36), (grid(), 1)]):
             G, average, seen = train(
                 args, name, centres, round(args.steps * share), 2 if args.dry_run else 16)
             runs.append(seen)
