@@ -86,7 +86,7 @@ class BatchNorm(_Norm):
         self.running_mean = np.zeros(num_features, np.float32)
         self.running_var = np.ones(num_features, np.float32)
 
-    def mean(self, a, b=None):
+    def mean(self, a, b=None):  # of a, or of a * b
         return sum_rows(a, b) / (a.size // self.num_features)
 
     def forward(self, x, train=True):
@@ -114,7 +114,7 @@ class LayerNorm(_Norm):
     use. No example sees another: this is the norm for a critic with a gradient penalty.
     Source: Ba, Kiros and Hinton 2016."""
 
-    def mean(self, a, b=None):
+    def mean(self, a, b=None):  # of a, or of a * b
         return (a if b is None else a * b).mean(tuple(range(1, a.ndim)), keepdims=True)
 
     def forward(self, x, train=True):
