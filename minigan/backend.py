@@ -63,8 +63,8 @@ def to_host(x):
 
 
 def sum_rows(a, b=None):
-    """The sum of a, or of a * b, over all axes but the last: (..., C) -> (C,). In this way three
-    times as fast as by .sum, which adds one short row at a time."""
+    """The sum of a, or of a * b, over all axes but the last: (..., C) -> (C,). Three to six
+    times as fast as .sum, which adds one short row at a time."""
     xp, C = array_module(a), a.shape[-1]
     if b is None:
         return xp.ones(a.size // C, a.dtype) @ a.reshape(-1, C)

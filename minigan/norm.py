@@ -57,7 +57,7 @@ class _Norm(Layer):
         if frozen:  # mean and var were the running ones, and constants
             return a * inv_std
         b = a - self.mean(a)               # directly, and through the mean
-        b -= x_hat * self.mean(a, x_hat)  # through inv_std
+        b -= x_hat * self.mean(a, x_hat)   # through inv_std
         b *= inv_std
         return b
 

@@ -29,7 +29,8 @@ from minigan import (
     Adam, Dense, GradientPenalty, Layer, LeakyReLU, NonSaturating, R1Penalty, Sequential, Tanh,
     Wasserstein, discriminator_step, generator_step)
 from minigan.losses import AdversarialLoss, sigmoid, softplus
-from minigan.workshop import MovingAverage, count_modes, draw_points, grid, page, progress, ring
+from minigan.workshop import (
+    MovingAverage, count_modes, draw_points, grid, page, progress, ring, whole_file)
 
 WIDTH, BATCH, STD, SIDE = 64, 256, 0.05, 61
 
@@ -170,7 +171,8 @@ def save_pictures(folder, runs):
         draw(axes, *run[moment])
     for axes, name in zip(rows[:, 0], RECIPES):
         axes.set_ylabel(name)
-    still.savefig(folder / "modes.png", dpi=100)
+    with whole_file(folder / "modes.png") as part:
+        still.savefig(part, format="png", dpi=100)
 
     def frame(moment):
         for axes, run in zip(columns.flat, runs):
@@ -178,7 +180,8 @@ def save_pictures(folder, runs):
         for axes, name in zip(columns[:, 0], RECIPES):
             axes.set_title(name, fontsize=8)
     FigureCanvasAgg(moving)
-    FuncAnimation(moving, frame, last + 1).save(folder / "modes.gif", PillowWriter(3), dpi=70)
+    with whole_file(folder / "modes.gif") as part:
+        FuncAnimation(moving, frame, last + 1).save(part, PillowWriter(3), dpi=70)
 
 
 def main(words=None):

@@ -2,6 +2,7 @@
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -216,6 +217,25 @@ def test_recipes_differ_from_plain_tanh_in_what_they_say_alone():
         x = G(modes.draw_noise(np.random.default_rng(1), 6))
         assert x.shape == (6, 2) and x.dtype == np.float32 and D(x).shape == (6 // pack, 1)
     assert modes.RECIPES["packs of two"][3] == 2
+
+
+@pytest.mark.parametrize("name", ["R1", "in pairs, R1 and R2"])
+def test_both_rates_fall_to_0_and_the_penalty_from_5_to_a_thousandth(name, monkeypatch):
+    seen = []
+
+    def noted(G, D, adam_d, loss, x_real, z, penalty):
+        seen.append((adam_d.lr, penalty.weight))
+        return discriminator_step(G, D, adam_d, loss, x_real, z, penalty)
+    monkeypatch.setattr(modes, "discriminator_step", noted)
+    modes.train(SimpleNamespace(seed=0), name, ring(), 10, 1)
+    rates, weights = np.transpose(seen)
+    np.testing.assert_allclose(rates, 4e-3 * np.linspace(1, 0.1, 10))
+    np.testing.assert_allclose(weights, np.geomspace(5, 0.001, 11)[:-1])
+
+
+def test_g_has_four_hidden_layers_and_d_three():
+    for network, hidden in zip(modes.build(np.random.default_rng(0), Tanh, 1), (4, 3)):
+        assert sum(isinstance(layer, Tanh) for layer in network.layers) == hidden
 
 
 def test_the_dry_run_counts_and_leaves_nothing_behind(tmp_path, monkeypatch, capsys):

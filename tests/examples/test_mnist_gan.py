@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
-from minigan import LOSSES  # noqa: E402
+from minigan import LOSSES, NETWORKS  # noqa: E402
 from minigan.workshop import data, draw_digits, load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -109,6 +109,12 @@ def test_the_rate_of_the_tuned_recipe_falls_in_the_second_half_to_a_tenth(monkey
     assert rates[-1] == pytest.approx(2e-3 * (0.1 + 0.9 / 10))
     run("--recipe", "classical", "--epochs", 2, "--out", "b")
     assert set(rates[20:]) == {2e-4}
+
+
+def test_g_of_the_tuned_dense_networks_has_about_half_the_classical_weights():
+    sizes = [sum(p.value.size for p in NETWORKS[name](100, 0)[0].parameters())
+             for name in ("mlp", "mlp_tuned")]
+    assert sizes[0] > 1.4e6 and 0.5 < sizes[1] / sizes[0] < 0.6
 
 
 def test_the_dcgan_trains_and_generates():
@@ -236,7 +242,7 @@ def test_both_networks_learn_with_the_learning_rate_of_the_recipe(monkeypatch):
     recipe(monkeypatch, lr=0.003)
     run("--steps", 1, "--out", "a")
     saved = load("a/checkpoint.npz")
-    networks = mnist_gan.NETWORKS["mlp_tuned"](5, np.random.default_rng(0).spawn(1)[0], width=8)
+    networks = NETWORKS["mlp_tuned"](5, np.random.default_rng(0).spawn(1)[0], width=8)
     for name, network in zip(("generator", "discriminator"), networks):
         farthest = max(abs(saved[name][key] - parameter.value).max()
                        for key, parameter in network.named_parameters())
