@@ -6,9 +6,9 @@ Nobody says which digit an image is. G is given, beside noise z, a code c that i
 one of ten values k, and two numbers u in [-1, 1]; and D must guess it from the image. So its last
 Dense has more columns than that of the score s: q, the logits of k, and m, what u may be. Both
 
-    L_D, L_G = adversarial, as in any GAN + weight (CE(q_fake, k) + MSE(m_fake, u))
+    L_D, L_G = adversarial, as in any GAN + weight_k CE(q_fake, k) + weight_u MSE(m_fake, u)
 
-fall by the new term: D learns to read the code, G to show it. log 10 - CE is a lower bound of the
+fall by the new terms: D learns to read the code, G to show it. log 10 - CE is a lower bound of the
 mutual information of k and image, and log 10 is constant. With h, what reaches the last Dense,
 
     [s, q, m] = y = h W,  W = [W_s, W_q, W_m]        the heads are columns, side by side
@@ -21,11 +21,13 @@ score alone, g = ∂s/∂x: else it would flatten what tells the codes apart. So
 Score, s = y[:, :1], whose way back is dy = [ds, 0, 0]; in R1's second sweep dy_dot = [1, 0, 0].
 
 Without dq in G's step, G has no reason to show k; without it in D's, G shows k to a reader who
-understands nothing. That the code can be read does not make it the digit: by a large weight it is
-read after a few hundred steps, long before there are digits, and then it keeps what it has come to
-mean. So the weight is small: first each kind of digit finds a value of the code by itself, since G
-can draw it most easily so (minigan/choice.py), and D learns to read what is there. Labels are used
-once, after training: to say which digit each value has found.
+understands nothing. That k can be read does not make it the digit: by a large weight it is read
+after a few hundred steps, long before there are digits, and then it keeps what it has come to mean.
+So weight_k is small: first each kind of digit finds a value of k by itself, since G can draw it
+most easily so (minigan/choice.py), and D learns to read what is there. Nothing comes to u by
+itself. It waits until there are digits, and then weight_u grows large: they are k's by now, and
+what is left for u are the ways to write one. Labels are used once, after training: to say which
+digit each value has found.
 """
 import numpy as np
 
@@ -35,7 +37,7 @@ from minigan import (
     cross_entropy_with_logits, mean_squared_error)
 from minigan.workshop import MovingAverage, labelled_digits, page, progress, save_grid, to_float
 
-LATENT, BATCH, VALUES, NUMBERS, WEIGHT = 62, 32, 10, 2, 0.01
+LATENT, BATCH, VALUES, NUMBERS, WEIGHT_K = 62, 32, 10, 2, 0.01
 CODES = VALUES ** 0.5 * np.eye(VALUES, dtype=np.float32)  # as long as the noise of 10 numbers
 
 
@@ -70,20 +72,21 @@ class Score(Layer):
         return y_dot[:, :1], None
 
 
-def code_loss(guess, c):
-    """WEIGHT (CE(q, k) + MSE(m, u)) -> value, [dq, dm].  guess = [q, m], c = [one-hot k, u]."""
+def code_loss(guess, c, weight_u):
+    """WEIGHT_K CE(q, k) + weight_u MSE(m, u) -> value, [dq, dm].  guess = [q, m], c = [k, u]."""
     value, dq = cross_entropy_with_logits(guess[:, :VALUES], c[:, :VALUES].argmax(axis=1))
     error, dm = mean_squared_error(guess[:, VALUES:], c[:, VALUES:])
-    return WEIGHT * (value + error), WEIGHT * np.hstack([dq, dm])
+    return WEIGHT_K * value + weight_u * error, np.hstack([WEIGHT_K * dq, weight_u * dm])
 
 
-def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, c, penalty=None):
+def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, c, weight_u,
+                       penalty=None):
     """(1) Update D: tell real from fake, and read c. Returns value, mean D(x), D(G(z, c))."""
     x_fake = Given(generator, c).forward(z)[0]
     y_real, cache_real = discriminator.forward(x_real)
     y_fake, cache_fake = discriminator.forward(x_fake)
     value, ds_real, ds_fake = loss.discriminator(y_real[:, :1], y_fake[:, :1])
-    misread, dq_fake = code_loss(y_fake[:, 1:], c)
+    misread, dq_fake = code_loss(y_fake[:, 1:], c, weight_u)
     discriminator.zero_grad()
     discriminator.add_param_grads(np.hstack([ds_real, 0 * dq_fake]), cache_real)
     discriminator.add_param_grads(np.hstack([ds_fake, dq_fake]), cache_fake)
@@ -94,13 +97,13 @@ def discriminator_step(generator, discriminator, optimizer, loss, x_real, z, c, 
     return value, loss.shown(y_real[:, :1]).mean(), loss.shown(y_fake[:, :1]).mean()
 
 
-def generator_step(generator, discriminator, optimizer, loss, z, c):
+def generator_step(generator, discriminator, optimizer, loss, z, c, weight_u):
     """(2) Update G: make D take fake for real, and read c. Returns value, code_loss's part."""
     generator = Given(generator, c)
     x_fake, cache_generator = generator.forward(z)
     y_fake, cache_discriminator = discriminator.forward(x_fake)
     value, ds_fake = loss.generator(y_fake[:, :1])
-    misread, dq_fake = code_loss(y_fake[:, 1:], c)
+    misread, dq_fake = code_loss(y_fake[:, 1:], c, weight_u)
     dx_fake = discriminator.input_grad(np.hstack([ds_fake, dq_fake]), cache_discriminator)
     generator.zero_grad()
     generator.add_param_grads(dx_fake, cache_generator)
@@ -125,10 +128,11 @@ def train(args, images):
     for step, show in progress(args.steps, "D(x)", "D(G(z, c))", "misread"):
         x_real = to_float(images[rng.integers(len(images), size=BATCH)])
         adam_g.lr = adam_d.lr = 2e-3 * min(1, 1.9 - 1.8 * step / args.steps)
+        weight_u = max(0, 0.4 * step / args.steps - 0.12)  # from 30 % of the steps on
         due = penalty if step % 4 == 0 else None
         _, d_real, d_fake = discriminator_step(
-            G, D, adam_d, loss, x_real, *draw_latent(rng, BATCH), due)
-        _, misread = generator_step(G, D, adam_g, loss, *draw_latent(rng, BATCH))
+            G, D, adam_d, loss, x_real, *draw_latent(rng, BATCH), weight_u, due)
+        _, misread = generator_step(G, D, adam_g, loss, *draw_latent(rng, BATCH), weight_u)
         for average in averages:
             average.update()
         show(d_real, d_fake, misread)
@@ -143,10 +147,10 @@ def name_values(k, labels):
 
 
 def draw(G, rng, order):
-    """Images (N, 28, 28), ten a row: five z in all values of the code; then one value a row, as
-    u_1 goes from -1 to 1 in three rows, and u_2 in three others."""
-    z, c = draw_latent(rng, 11)
-    z, c = z.repeat(10, axis=0), c.repeat(10, axis=0)
+    """Images (N, 28, 28), ten a row: five z in all values of k; then three z in one value each, as
+    u_1 goes from -1 to 1, and the same three, as u_2 does."""
+    rows = [0, 1, 2, 3, 4, 5, 6, 7, 5, 6, 7]
+    z, c = (some[rows].repeat(10, axis=0) for some in draw_latent(rng, 8))
     c[:50, :VALUES] = np.tile(CODES[order], (5, 1))
     c[50:, :VALUES] = CODES[order[[1, 3, 7, 1, 3, 7]]].repeat(10, axis=0)
     c[50:80, VALUES] = c[80:, VALUES + 1] = np.tile(np.linspace(-1, 1, 10), 3)
@@ -163,11 +167,13 @@ def main(words=None):
         save_grid(args.out / "infogan.png", draw(G, rng, names.argsort()), columns=10)
 
         z, c = draw_latent(rng, 200 if args.dry_run else 2000)
-        guess = D(Given(G, c)(z))[:, 1:1 + VALUES]
-        lost, _ = cross_entropy_with_logits(guess, c[:, :VALUES].argmax(axis=1))
+        q, m = np.split(D(Given(G, c)(z))[:, 1:], [VALUES], axis=1)
+        lost, _ = cross_entropy_with_logits(q, c[:, :VALUES].argmax(axis=1))
+        missed = 3 * ((m - c[:, VALUES:]) ** 2).mean(axis=0)  # u's variance is 1/3
         print("the values of the code have found the digits", *np.sort(names))
         print(f"as a classifier of the test images the code errs on {error:.1%}")
         print(f"mutual information: {np.log(VALUES) - lost:.2f} of {np.log(VALUES):.2f} nats")
+        print("of the variance of u_1 and u_2 D reads", *(f"{1 - share:.0%}" for share in missed))
 
 
 if __name__ == "__main__":

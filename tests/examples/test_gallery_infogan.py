@@ -1,7 +1,7 @@
 """infogan.py: its layer, loss and steps, and that R1 sees the score alone."""
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def check_d(page, penalty=None):
     G, D = small()
 
     def step(optimizer, x_real, z, c):
-        return page.discriminator_step(G, D, optimizer, NonSaturating(), x_real, z, c, penalty)
+        return page.discriminator_step(G, D, optimizer, NonSaturating(), x_real, z, c, 0.3, penalty)
     return check_step(step, D, *batch(), untouched=[G])
 
 
@@ -55,7 +55,7 @@ def check_g(page):
     G, D = small()
 
     def step(optimizer, z, c):
-        return page.generator_step(G, D, optimizer, NonSaturating(), z, c)
+        return page.generator_step(G, D, optimizer, NonSaturating(), z, c, 0.3)
     return check_step(step, G, *batch()[1:], untouched=[D])
 
 
@@ -71,7 +71,7 @@ def test_g_gets_one_gradient_through_all_heads():
 def test_the_loss_of_the_code_is_right_in_each_column():
     _, _, c = batch()
     guess = np.random.default_rng(2).standard_normal(c.shape)
-    check_loss("code_loss", lambda guess: infogan.code_loss(guess, c), {"[dq, dm]": guess})
+    check_loss("code_loss", lambda guess: infogan.code_loss(guess, c, 0.3), {"[dq, dm]": guess})
 
 
 def test_the_layer_score_is_right_twice():
@@ -88,9 +88,10 @@ def test_the_layer_score_is_right_twice():
     (check_g, "np.hstack([ds_fake, dq_fake]), cache_d", "np.hstack([ds_fake, 0 * dq_fake]), "
      "cache_d"),
     (check_g, "np.hstack([ds_fake, dq_fake]), cache_d", "np.hstack([ds_fake, -dq_fake]), cache_d"),
-    (check_g, "np.hstack([dq, dm])", "np.hstack([dm, dq])")],
+    (check_g, "[WEIGHT_K * dq, weight_u * dm]", "[weight_u * dm, WEIGHT_K * dq]"),
+    (check_g, "[WEIGHT_K * dq, weight_u * dm]", "[weight_u * dq, WEIGHT_K * dm]")],
     ids=["a code for real images", "D does not learn the code", "G does not get it",
-         "the wrong sign", "columns swapped"])
+         "the wrong sign", "columns swapped", "weights swapped"])
 def test_a_wrong_gradient_of_the_code_is_caught(check, right, wrong):
     with pytest.raises(GradientError):
         check(mutant(right, wrong))
@@ -113,7 +114,8 @@ def penalty_alone(page):
         class Witness:
             def step(self):
                 kept.append(last.grad.copy())
-        value, *_ = page.discriminator_step(G, D, Witness(), NonSaturating(), *batch(), penalty)
+        value, *_ = page.discriminator_step(
+            G, D, Witness(), NonSaturating(), *batch(), 0.3, penalty)
         results.append((value, kept[0]))
     (value, grad), (value_r1, grad_r1) = results
     return value_r1 - value, grad_r1 - grad
@@ -145,7 +147,23 @@ def test_who_reads_the_code_rightly_has_the_smaller_loss():
     right, wrong = c.copy(), c.copy()
     right[:, :10] *= 5
     wrong[:, :10] *= -5
-    assert infogan.code_loss(right, c)[0] < infogan.code_loss(wrong, c)[0]
+    other_u = c * ([1] * 10 + [-1] * 2)
+    assert infogan.code_loss(right, c, 0.3)[0] < infogan.code_loss(wrong, c, 0.3)[0]
+    assert infogan.code_loss(c, c, 0.3)[0] < infogan.code_loss(other_u, c, 0.3)[0]
+
+
+def test_the_numbers_wait_until_there_are_digits(monkeypatch):
+    def step(*args):
+        weights.append(args[7 if len(args) > 8 else 6])
+        return 0, 0, 0
+
+    weights, steps = [], 10
+    monkeypatch.setattr(infogan, "discriminator_step", step)
+    monkeypatch.setattr(infogan, "generator_step", lambda *args: step(*args)[:2])
+    infogan.train(SimpleNamespace(seed=0, steps=steps), np.zeros((40, 28, 28), np.uint8))
+    for_d, for_g = weights[::2], weights[1::2]
+    assert for_d == for_g
+    np.testing.assert_allclose(for_d, [0, 0, 0, 0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24], atol=1e-9)
 
 
 def test_a_code_is_one_of_ten_values_and_two_numbers():
@@ -167,5 +185,5 @@ def test_the_dry_run_names_the_codes_and_leaves_nothing_behind(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     infogan.main(["--dry-run"])
     out = capsys.readouterr().out
-    assert "errs on" in out and "nats" in out
+    assert "errs on" in out and "nats" in out and "u_1" in out
     assert not list(tmp_path.iterdir())
