@@ -52,8 +52,8 @@ class LeakyReLU(_Activation):
 
 
 class Shift(_Activation):
-    """y = x + c,  f' = 1.  x, y (N, ...). Where c = 1, what is -1 in images becomes 0, so that the
-    empty background has no part in the products of a D's first layer."""
+    """y = x + c,  f' = 1.  x, y (N, ...). With c near 1, what is -1 in images comes near 0, and the
+    empty background has little part in the products of a D's first layer."""
 
     def __init__(self, c):
         self.check_settings(locals())

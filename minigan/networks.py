@@ -27,11 +27,11 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28, top=4):
 
 
 def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
-    """The same, but G has a choice of ten, if z has room for it, and half the weights; and D sees
-    the background of digits as 0, and how much those of a batch differ."""
+    """The same, but G has a choice of ten, if z has room for it, and half the weights; D sees how
+    much a batch differs, and black near 0: at 0, no weight could learn that all black is fake."""
     generator, discriminator = mlp(latent_dim, rng, norm, width, size, top=2)
     generator = Sequential(*choice_of_ten(latent_dim), *generator.layers)
-    return generator, Sequential(Shift(1), *discriminator.layers[:-1], MinibatchDeviation(),
+    return generator, Sequential(Shift(0.75), *discriminator.layers[:-1], MinibatchDeviation(),
                                  Dense(width + 1, 1, rng))
 
 

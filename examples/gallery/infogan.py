@@ -128,7 +128,7 @@ def train(args, images):
     for step, show in progress(args.steps, "D(x)", "D(G(z, c))", "misread"):
         x_real = to_float(images[rng.integers(len(images), size=BATCH)])
         adam_g.lr = adam_d.lr = 2e-3 * min(1, 1.9 - 1.8 * step / args.steps)
-        weight_u = max(0, 0.4 * step / args.steps - 0.12)  # from 30 % of the steps on
+        weight_u = max(WEIGHT_K, 0.4 * step / args.steps - 0.12)  # it rises from a third on
         due = penalty if step % 4 == 0 else None
         _, d_real, d_fake = discriminator_step(
             G, D, adam_d, loss, x_real, *draw_latent(rng, BATCH), weight_u, due)
