@@ -31,7 +31,7 @@ def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
     much a batch differs, and black near 0: at 0, no weight could learn that all black is fake."""
     generator, discriminator = mlp(latent_dim, rng, norm, width, size, top=2)
     generator = Sequential(*choice_of_ten(latent_dim), *generator.layers)
-    return generator, Sequential(Shift(0.9), *discriminator.layers[:-1], MinibatchDeviation(),
+    return generator, Sequential(Shift(0.8), *discriminator.layers[:-1], MinibatchDeviation(),
                                  Dense(width + 1, 1, rng))
 
 
