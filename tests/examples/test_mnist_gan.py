@@ -145,11 +145,11 @@ def test_the_recipe_follows_from_architecture_and_loss():
                             ("--loss hinge --arch dcgan", ("none", 1, 2e-4, 0.5, "batch", 5)),
                             ("--loss wasserstein", ("gp", 5, 5e-4, 0.0, "layer", 20)),
                             ("--loss wasserstein --arch dcgan", ("gp", 5, 5e-4, 0, "layer", 5)),
-                            ("", ("r1", 1, 2e-3, 0.0, "none", 15)),
+                            ("", ("r1", 1, 2e-3, 0.0, "none", 14)),
                             ("--arch dcgan", ("r1", 1, 2e-3, 0.0, "none", 4)),
-                            ("--loss hinge --recipe tuned", ("r1", 1, 2e-3, 0.0, "none", 15)),
+                            ("--loss hinge --recipe tuned", ("r1", 1, 2e-3, 0.0, "none", 14)),
                             ("--loss wasserstein --recipe tuned",
-                             ("r1", 1, 2e-3, 0.0, "none", 15)),
+                             ("r1", 1, 2e-3, 0.0, "none", 14)),
                             ("--epochs 7", ("r1", 1, 2e-3, 0.0, "none", 7))]:
         given = vars(mnist_gan.parse(words.split()))
         args = mnist_gan.complete({name: value for name, value in given.items() if value})
