@@ -15,8 +15,9 @@ ones, and so G learns to be sure. What is new is that a row's outputs hang toget
 much better than the row's mean, weighted by y, a letter is. dx adds up to 0 in each row.
 
 Without this term dx = y dy raises whatever D likes at all; y (1 - y) dy, the sigmoid's, forgets
-what a letter costs the others. All else is as in the other pages: R1 in place of the paper's
-WGAN-GP. R1 is in D's step, where G is not differentiated: so Softmax needs no tangent.
+what a letter costs the others. All else is the paper's: WGAN-GP, whose penalty looks at D between
+a real line and one of G's, where a letter is partly the one's and partly the other's. It is in D's
+step, in which G is not differentiated: so Softmax needs no tangent.
 
 Nobody tells G what a sum is; it sees no line, and learns from D alone. D has seen half of the true
 lines. So a copyist writes no true line of the other half, save by luck; one who adds, as many.
@@ -26,12 +27,12 @@ import re
 import numpy as np
 
 from minigan import (
-    Adam, BatchNorm, Dense, Flatten, Layer, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty,
-    Reshape, Sequential, discriminator_step, generator_step)
+    Adam, BatchNorm, Dense, Flatten, GradientPenalty, Layer, LeakyReLU, Reshape, Sequential,
+    Wasserstein, discriminator_step, generator_step)
 from minigan.workshop import MovingAverage, page, progress, whole_file
 
 CHARACTERS, LENGTH = "0123456789+=", 8
-LATENT, BATCH, SIZE = 16, 64, LENGTH * len(CHARACTERS)
+LATENT, BATCH, N_CRITIC, SIZE = 16, 64, 3, LENGTH * len(CHARACTERS)
 KINDS = {"not a sum": "0.7", "false": "tab:orange", "true, was shown": "tab:blue",
          "true, never shown": "tab:green"}  # and their colours
 
@@ -54,8 +55,7 @@ def build(rng):
         Dense(LATENT, 256, rng), LeakyReLU(), Dense(256, 256, rng), BatchNorm(256), LeakyReLU(),
         Dense(256, SIZE, rng), Reshape(LENGTH, len(CHARACTERS)), Softmax(), Flatten())
     discriminator = Sequential(
-        Dense(SIZE, 256, rng), LeakyReLU(), Dense(256, 256, rng), LeakyReLU(),
-        MinibatchDeviation(), Dense(257, 1, rng))
+        Dense(SIZE, 256, rng), LeakyReLU(), Dense(256, 256, rng), LeakyReLU(), Dense(256, 1, rng))
     return generator, discriminator
 
 
@@ -94,21 +94,22 @@ def train(args, shown):
     """Returns what G's moving average wrote of the same noise on the way: {steps made: lines}."""
     weights_rng, rng = np.random.default_rng(args.seed).spawn(2)
     G, D = build(weights_rng)
-    adam_g, adam_d = (Adam(net.parameters(), 2e-3, beta1=0, beta2=0.99) for net in (G, D))
-    loss, penalty, average = NonSaturating(), R1Penalty(4 * 0.3), MovingAverage(G, 0.999)
+    adam_g, adam_d = (Adam(net.parameters(), 2e-3, beta1=0, beta2=0.9) for net in (G, D))
+    loss, penalty, average = Wasserstein(), GradientPenalty(rng=rng), MovingAverage(G, 0.999)
     x, written = encode(shown), {}
     z_shown = draw_noise(rng, 200 if args.dry_run else 5000)
     looks = {int(args.steps * (k / 60) ** 3) for k in range(60)}
-    for step, show in progress(args.steps, "D(x)", "D(G(z))"):
+    for step, show in progress(args.steps, "distance"):
         if step in looks:
             written[step] = decode(average.network(z_shown))
         adam_g.lr = adam_d.lr = 2e-3 * (1 - step / args.steps)
-        due = penalty if step % 4 == 0 else None
-        _, d_real, d_fake = discriminator_step(
-            G, D, adam_d, loss, x[rng.integers(len(x), size=BATCH)], draw_noise(rng, BATCH), due)
+        for _ in range(N_CRITIC):
+            x_real = x[rng.integers(len(x), size=BATCH)]
+            _, d_real, d_fake = discriminator_step(
+                G, D, adam_d, loss, x_real, draw_noise(rng, BATCH), penalty)
         generator_step(G, D, adam_g, loss, draw_noise(rng, BATCH))
         average.update()
-        show(d_real, d_fake)
+        show(d_real - d_fake)
     return {**written, args.steps: decode(average.network(z_shown))}
 
 
@@ -140,7 +141,7 @@ def draw(path, written, shown):
 
 
 def main(words=None):
-    with page(__doc__, 20000, words) as args:
+    with page(__doc__, 16000, words) as args:
         lines = np.random.default_rng(args.seed).permutation(true_lines())
         shown = set(lines[:len(lines) // 2])
         written = train(args, sorted(shown))

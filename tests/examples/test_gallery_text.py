@@ -1,6 +1,7 @@
 """text.py: softmax's way back, through which G learns to write, and what counts as a true sum."""
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[t
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
 from minigan import (  # noqa: E402
-    SGD, BatchNorm, Dense, Flatten, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty,
-    Reshape, Sequential, generator_step)
+    SGD, BatchNorm, Dense, Flatten, GradientPenalty, LeakyReLU, Reshape, Sequential, Wasserstein,
+    generator_step)
 from minigan.gradcheck import (  # noqa: E402
     GradientError, check_discriminator_step, check_generator_step, check_layer)
 
@@ -24,7 +25,7 @@ def small(softmax=Softmax):
     rng = np.random.default_rng(0)
     G = Sequential(Dense(3, 5, rng), BatchNorm(5), LeakyReLU(), Dense(5, 2 * 4, rng),
                    Reshape(2, 4), softmax(), Flatten())
-    D = Sequential(Dense(2 * 4, 5, rng), LeakyReLU(), MinibatchDeviation(), Dense(6, 1, rng))
+    D = Sequential(Dense(2 * 4, 5, rng), LeakyReLU(), Dense(5, 1, rng))
     return G.astype(np.float64), D.astype(np.float64)
 
 
@@ -38,12 +39,12 @@ def test_softmax_is_right():
     check_layer(Softmax(), np.random.default_rng(0).standard_normal((3, 2, 4)))
 
 
-@pytest.mark.parametrize("penalty", [None, R1Penalty(1.2)], ids=["plain", "R1"])
+@pytest.mark.parametrize("penalty", [None, GradientPenalty(rng=0)], ids=["plain", "GP"])
 def test_both_steps_are_right(penalty):
     G, D = small()
     x_real, z = batch()
-    check_discriminator_step(G, D, NonSaturating(), x_real, z, penalty)
-    check_generator_step(G, D, NonSaturating(), z)
+    check_discriminator_step(G, D, Wasserstein(), x_real, z, penalty)
+    check_generator_step(G, D, Wasserstein(), z)
 
 
 class WithoutTheMean(Softmax):
@@ -85,7 +86,7 @@ def test_a_wrong_softmax_is_caught_alone_and_in_the_step(softmax):
         check_layer(softmax(), np.random.default_rng(0).standard_normal((3, 2, 4)))
     G, D = small(softmax)
     with pytest.raises(GradientError):
-        check_generator_step(G, D, NonSaturating(), batch()[1])
+        check_generator_step(G, D, Wasserstein(), batch()[1])
 
 
 def test_each_row_adds_up_to_one_and_its_gradient_to_zero():
@@ -124,7 +125,7 @@ def test_the_differences_of_a_letter_are_zero():
 def test_of_rows_g_learns_and_of_letters_it_does_not(output, learns):
     G, D = small(output)
     before = [p.value.copy() for p in G.parameters()]
-    generator_step(G, D, SGD(G.parameters(), 1.0), NonSaturating(), batch()[1])
+    generator_step(G, D, SGD(G.parameters(), 1.0), Wasserstein(), batch()[1])
     moved = any((p.value != old).any() for p, old in zip(G.parameters(), before))
     assert moved == learns
 
@@ -185,3 +186,17 @@ def test_the_lines_that_train_is_given_are_half_of_all(monkeypatch, tmp_path):
         text.main(["--out", str(tmp_path), "--steps", "1", "--seed", seed])
     assert seen[0] == seen[1] != seen[2]
     assert len(set(seen[0])) == 2525 and set(seen[0]) < set(text.true_lines())
+
+
+def test_it_is_wgan_gp(monkeypatch):
+    def d_step(G, D, optimizer, loss, x_real, z, penalty):
+        assert isinstance(loss, Wasserstein) and isinstance(penalty, GradientPenalty)
+        assert penalty.weight == 10 and x_real.shape == (text.BATCH, text.SIZE)
+        steps.append("D")
+        return 0, 0, 0
+
+    steps = []
+    monkeypatch.setattr(text, "discriminator_step", d_step)
+    monkeypatch.setattr(text, "generator_step", lambda *args: steps.append("G"))
+    text.train(SimpleNamespace(seed=0, steps=2, dry_run=True), text.true_lines()[:100])
+    assert "".join(steps) == "DDDGDDDG"
