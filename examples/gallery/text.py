@@ -15,7 +15,7 @@ ones, and so G learns to be sure. What is new is that a row's outputs hang toget
 much better than the row's mean, weighted by y, a letter is. dx adds up to 0 in each row.
 
 Without this term dx = y dy raises whatever D likes at all; y (1 - y) dy, the sigmoid's, forgets
-what a letter costs the others. All else is the paper's: WGAN-GP, whose penalty looks at D between
+what a letter costs the others. All else is WGAN-GP, as in the paper. The penalty looks at D between
 a real line and one of G's, where a letter is partly the one's and partly the other's. It is in D's
 step, in which G is not differentiated: so Softmax needs no tangent.
 
