@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[test]'")
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
-from minigan import LOSSES, NETWORKS  # noqa: E402
+from minigan import LOSSES, NETWORKS, Dense  # noqa: E402
 from minigan.workshop import data, draw_digits, load, save, to_float  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -115,6 +115,15 @@ def test_g_of_the_tuned_dense_networks_has_about_half_the_classical_weights():
     sizes = [sum(p.value.size for p in NETWORKS[name](100, 0)[0].parameters())
              for name in ("mlp", "mlp_tuned")]
     assert sizes[0] > 1.4e6 and 0.5 < sizes[1] / sizes[0] < 0.6
+
+
+def test_an_all_black_image_teaches_the_first_weights_of_d():
+    _, discriminator = NETWORKS["mlp_tuned"](100, 0)
+    black = np.full((8, 28, 28, 1), -1, np.float32)
+    _, cache = discriminator.forward(black)
+    discriminator.add_param_grads(np.ones((8, 1), np.float32), cache)
+    first = next(layer for layer in discriminator.layers if isinstance(layer, Dense))
+    assert abs(first.W.grad).max() > 1e-3
 
 
 def test_the_dcgan_trains_and_generates():
