@@ -28,7 +28,7 @@ def mlp(latent_dim, rng, norm=None, width=256, size=28, top=4):
 
 def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
     """The same, but G has a choice of ten, if z has room for it, and half the weights; D sees how
-    much a batch differs, and black near 0: at 0, no weight could learn that all black is fake."""
+    much a batch differs, and black near 0: at 0, its first W could not learn that black is fake."""
     generator, discriminator = mlp(latent_dim, rng, norm, width, size, top=2)
     generator = Sequential(*choice_of_ten(latent_dim), *generator.layers)
     return generator, Sequential(Shift(0.8), *discriminator.layers[:-1], MinibatchDeviation(),

@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib", reason="the examples draw: pip install -e '.[t
 pytest.importorskip("tqdm", reason="the examples show their progress: pip install -e '.[test]'")
 
 from minigan import (  # noqa: E402
-    Dense, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty, Sequential, Shift, Tanh)
+    Dense, Layer, LeakyReLU, MinibatchDeviation, NonSaturating, R1Penalty, Sequential, Shift, Tanh)
 from minigan.gradcheck import (  # noqa: E402
     GradientError, check_layer, check_step, check_tangent)
 from minigan.gradcheck.steps import check_loss  # noqa: E402
@@ -153,15 +153,18 @@ def test_who_reads_the_code_rightly_has_the_smaller_loss():
 
 
 def test_the_numbers_wait_until_there_are_digits(monkeypatch):
-    def step(*args):
-        weights.append(args[7 if len(args) > 8 else 6])
+    def d_step(G, D, optimizer, loss, x_real, z, c, weight_u, penalty):
+        for_d.append(weight_u)
         return 0, 0, 0
 
-    weights, steps = [], 10
-    monkeypatch.setattr(infogan, "discriminator_step", step)
-    monkeypatch.setattr(infogan, "generator_step", lambda *args: step(*args)[:2])
-    infogan.train(SimpleNamespace(seed=0, steps=steps), np.zeros((40, 28, 28), np.uint8))
-    for_d, for_g = weights[::2], weights[1::2]
+    def g_step(G, D, optimizer, loss, z, c, weight_u):
+        for_g.append(weight_u)
+        return 0, 0
+
+    for_d, for_g = [], []
+    monkeypatch.setattr(infogan, "discriminator_step", d_step)
+    monkeypatch.setattr(infogan, "generator_step", g_step)
+    infogan.train(SimpleNamespace(seed=0, steps=10), np.zeros((40, 28, 28), np.uint8))
     assert for_d == for_g
     np.testing.assert_allclose(for_d, 4 * [0.01] + [0.04, 0.08, 0.12, 0.16, 0.2, 0.24])
 
@@ -173,6 +176,24 @@ def test_a_code_is_one_of_ten_values_and_two_numbers():
     assert set(np.unique(k)) == {0, k.max()} and (k > 0).sum(axis=1).tolist() == [1] * 1000
     assert (k > 0).sum(axis=0).min() > 60 and u.shape == (1000, 2)
     assert abs(u).max() <= 1 and abs(u.mean()) < 0.1 and abs(u.std() - 3 ** -0.5) < 0.05
+
+
+def test_the_lower_rows_sweep_one_number_each_of_the_same_three_z():
+    class Witness(Layer):
+        def forward(self, x, train=True):
+            seen.append(x)
+            return np.zeros((len(x), 28, 28, 1), np.float32), None
+
+    seen = []
+    infogan.draw(Witness(), np.random.default_rng(0), np.arange(10))
+    z, k, u = np.split(seen[0], [infogan.LATENT, infogan.LATENT + 10], axis=1)
+    assert (k[:50].argmax(axis=1) == np.tile(np.arange(10), 5)).all()
+    first, second = slice(50, 80), slice(80, 110)
+    assert (z[first] == z[second]).all() and (k[first] == k[second]).all()
+    sweep = np.tile(np.linspace(-1, 1, 10), 3)
+    np.testing.assert_allclose(u[first, 0], sweep, rtol=1e-6)
+    np.testing.assert_allclose(u[second, 1], sweep, rtol=1e-6)
+    assert (np.ptp(u[first, 1].reshape(3, 10), axis=1) == 0).all()
 
 
 def test_each_value_is_named_after_its_commonest_digit():
