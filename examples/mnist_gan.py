@@ -42,7 +42,7 @@ TUNED_FOR_ALL = {"lr": 2e-3, "lr_falls_to": 0.1, "beta1": 0.0, "beta2": 0.99, "a
                  "norm": "none", "penalty": "r1", "penalty_every": 4}
 TUNED = {
     "mlp": {**TUNED_FOR_ALL, "networks": "mlp_tuned", "penalty_weight": 0.3, "epochs": 14},
-    "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 1.0, "epochs": 4,
+    "dcgan": {**TUNED_FOR_ALL, "networks": "dcgan_tuned", "penalty_weight": 4.0, "epochs": 4,
               "width": 16, "batch_size": 32}}
 NORMS = {"none": None, "batch": BatchNorm, "layer": LayerNorm}
 CHOICES = {"data": ["auto", "mnist", "digits"], "recipe": ["tuned", "classical"],
