@@ -12,7 +12,7 @@ SETTINGS = [  # what a setting of these names is, which mean the same in all of 
     ("p momentum alpha beta1 beta2 decay label_smoothing",
      "a number in [0, 1)", Real, lambda value: 0 <= value < 1),
     ("negative_slope", "a number in (0, 1), for 0 use ReLU(),", Real, lambda value: 0 < value < 1),
-    ("lr eps limit radius sigma", "a number above 0", Real, lambda value: 0 < value < np.inf),
+    ("lr eps limit radius sigma gain", "a number above 0", Real, lambda value: 0 < value < np.inf),
     ("std weight target weight_decay", "a number from 0", Real, lambda value: 0 <= value < np.inf),
     ("real fake c", "a finite number", Real, np.isfinite),
     ("rng", "a Generator or a seed from 0", (Integral, np.random.Generator, type(None)),

@@ -9,15 +9,15 @@ from minigan.layer import Layer
 
 
 class Choice(Layer):
-    """y = [c, rest of x],  c = sqrt(K) one_hot(argmax of the first K numbers of x);  dx = [0, rest
-    of dy], since c is constant wherever it is not undecided.
+    """y = [c, rest of x],  c = gain sqrt(K) one_hot(argmax of the first K numbers of x);  dx = [0,
+    rest of dy], since c is constant wherever it is not undecided.
 
-    x, y, dy, dx (N, D), D >= K = size. Of x ~ N(0, 1) all choices are equally likely, and c is as
-    long, sqrt(K), as what it replaces is on average. It belongs in front of G."""
+    x, y, dy, dx (N, D), D >= K = size. Of x ~ N(0, 1) all choices are equally likely, and c is, at
+    gain 1, as long as what it replaces is on average. It belongs in front of G."""
 
-    def __init__(self, size):
+    def __init__(self, size, gain=1):
         self.check_settings(locals())
-        self.size = size
+        self.size, self.gain = size, float(gain)
 
     def forward(self, x, train=True):
         self.check_input(x, "N", "D")
@@ -26,7 +26,7 @@ class Choice(Layer):
         xp = array_module(x)
         chosen = x[:, :self.size].argmax(axis=1)
         one_hot = (chosen[:, None] == xp.arange(self.size)).astype(x.dtype)
-        return self.replace(x, self.size ** 0.5 * one_hot), chosen
+        return self.replace(x, self.gain * self.size ** 0.5 * one_hot), chosen
 
     def replace(self, x, c):
         return array_module(x).concatenate([c, x[:, self.size:]], axis=1)

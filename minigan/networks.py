@@ -35,8 +35,8 @@ def mlp_tuned(latent_dim, rng, norm=None, width=256, size=28):
                                  Dense(width + 1, 1, rng))
 
 
-def choice_of_ten(latent_dim):
-    return [Choice(10)] if latent_dim > 10 else []
+def choice_of_ten(latent_dim, gain=1):
+    return [Choice(10, gain)] if latent_dim > 10 else []
 
 
 def dcgan(latent_dim, rng, norm=BatchNorm, width=64, size=28):
@@ -62,7 +62,7 @@ def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
     cells = _quarter(size)
     numbers = cells * cells * 2 * width
     generator = Sequential(
-        *choice_of_ten(latent_dim),
+        *choice_of_ten(latent_dim, gain=2),  # so each of the ten becomes a digit, not a mixture
         Dense(latent_dim, 32 * width, rng), BatchNorm(32 * width), LeakyReLU(0.2),
         Dense(32 * width, numbers, rng), Reshape(cells, cells, 2 * width), BatchNorm(2 * width),
         LeakyReLU(0.2),

@@ -31,6 +31,7 @@ def test_of_noise_all_choices_are_equally_likely_and_as_long_as_the_noise_that_t
     np.testing.assert_allclose((c > 0).mean(axis=0), 0.25, atol=0.02)
     np.testing.assert_allclose((c * c).sum(axis=1).mean(), (z[:, :4] ** 2).sum(axis=1).mean(),
                                rtol=0.05)
+    np.testing.assert_allclose(Choice(4, gain=2)(z)[:, :4], 2 * c)
 
 
 def test_what_was_chosen_from_gets_no_gradient_and_nothing_is_written_into_dy():
@@ -62,9 +63,12 @@ def test_too_few_columns_are_refused():
         Choice(5)(x_for((2, 4)))
     with pytest.raises(ValueError, match="Choice takes a whole number from 1 as size"):
         Choice(0)
+    with pytest.raises(ValueError, match="Choice takes a number above 0 as gain, got 0"):
+        Choice(4, gain=0)
 
 
-@pytest.mark.parametrize("name", ["mlp_tuned", "dcgan_tuned"])
-def test_the_tuned_generators_begin_with_a_choice_of_ten_if_z_has_room_for_it(name):
+@pytest.mark.parametrize("name, choice", [
+    ("mlp_tuned", "Choice(10)"), ("dcgan_tuned", "Choice(10, gain=2.0)")])
+def test_the_tuned_generators_begin_with_a_choice_of_ten_if_z_has_room_for_it(name, choice):
     first = [NETWORKS[name](latent_dim, 0, width=4, size=8)[0].layers[0] for latent_dim in (100, 9)]
-    assert repr(first[0]) == "Choice(10)" and isinstance(first[1], Dense)
+    assert repr(first[0]) == choice and isinstance(first[1], Dense)
