@@ -62,7 +62,7 @@ def dcgan_tuned(latent_dim, rng, norm=None, width=16, size=28):
     cells = _quarter(size)
     numbers = cells * cells * 2 * width
     generator = Sequential(
-        *choice_of_ten(latent_dim, gain=2),  # so each of the ten becomes a digit, not a mixture
+        *choice_of_ten(latent_dim, gain=2),  # so that each of the ten soon becomes one digit
         Dense(latent_dim, 32 * width, rng), BatchNorm(32 * width), LeakyReLU(0.2),
         Dense(32 * width, numbers, rng), Reshape(cells, cells, 2 * width), BatchNorm(2 * width),
         LeakyReLU(0.2),
